@@ -1,0 +1,221 @@
+"""Every failure pipeline-kit can report, in one tree.
+
+A class knows three things: the exit code of the process (design D2), whether trying again later can help
+(``temporary``), and, through ``hint``, what the user should do next. Adapters translate foreign exceptions into
+these classes; ``cli`` catches :class:`PipelineKitError` in one place and prints it.
+
+    PipelineKitError                  1
+    ├── WorkFailed                    1   the work itself failed
+    │   ├── BuildFailed               1
+    │   ├── PushFailed                1
+    │   ├── ScanGateFailed            1
+    │   └── OutputFailed              1   an output file could not be written
+    ├── InputError                    2   what the user wrote is wrong
+    │   ├── ConfigError               2   pipeline-kit.yaml, with every problem at once
+    │   ├── InvalidReference          2   an image reference outside the grammar
+    │   ├── DockerfileError           2
+    │   ├── DockerignoreError         2
+    │   └── TaskDefinitionError       2
+    ├── RegistryRefused               3   the registry said no
+    │   ├── AuthenticationFailed      3
+    │   ├── AuthorizationDenied       3
+    │   ├── RepositoryMissing         3
+    │   └── ManifestMissing           3   a manifest that has to be there is not
+    ├── Unreachable                   4   the verdict is unknown
+    │   ├── RegistryUnreachable       4   temporary
+    │   ├── EngineUnreachable         4
+    │   └── AwsUnreachable            4
+    ├── CheckoutError                 5   the checkout cannot be trusted
+    │   ├── GitUnavailable            5
+    │   ├── DubiousOwnership          5
+    │   ├── UnreadableFile            5
+    │   └── ContextChanged            5
+    ├── Conflict                      6   other content is already there
+    │   ├── TagConflict               6
+    │   ├── PlanStale                 6
+    │   └── DigestMismatch            6   bytes that do not hash to their digest
+    └── Interrupted                 130   SIGINT; 143 for SIGTERM
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class PipelineKitError(Exception):
+    """Base of every error the tool reports.
+
+    ``message`` is one sentence for people; ``hint`` is the next step, or ``None`` where the message already says it.
+    """
+
+    exit_code: ClassVar[int] = 1
+    temporary: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class WorkFailed(PipelineKitError):
+    """The plan was right and carrying it out failed."""
+
+
+class BuildFailed(WorkFailed):
+    """BuildKit or the engine could not build an image."""
+
+
+class PushFailed(WorkFailed):
+    """An image was built and could not be stored in the registry."""
+
+
+class ScanGateFailed(WorkFailed):
+    """A vulnerability scan found more than the gate allows, or could not be read."""
+
+
+class OutputFailed(WorkFailed):
+    """The work is done and an output (report, CI outputs, summary) could not be written."""
+
+
+class InputError(PipelineKitError):
+    """Usage, configuration or a file of the user's is wrong; nothing was done."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One finding in a file: 1-based ``line`` and ``column``, the ``key`` it concerns, and a ``suggestion``."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    key: str = ""
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """Return ``file:line:column: message (suggestion)``, the form editors jump to."""
+        tail = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+
+
+class ConfigError(InputError):
+    """Everything that is wrong with a configuration, in one report sorted by position."""
+
+    def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
+        self.problems = sorted(problems)
+        count = len(self.problems)
+        head = f"{count} problem{'s' if count != 1 else ''} in the configuration"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]), hint=hint)
+
+
+class InvalidReference(InputError):
+    """An image reference outside the grammar of the distribution specification."""
+
+
+class DockerfileError(InputError):
+    """A Dockerfile is missing or cannot be read as BuildKit would."""
+
+
+class DockerignoreError(InputError):
+    """A ``.dockerignore`` holds a pattern that BuildKit refuses."""
+
+
+class TaskDefinitionError(InputError):
+    """A task definition file is wrong, or lacks a container that the configuration names."""
+
+
+class RegistryRefused(PipelineKitError):
+    """The registry answered and the answer is no; asking again gives the same."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class AuthenticationFailed(RegistryRefused):
+    """Credentials are missing, wrong or expired (401)."""
+
+
+class AuthorizationDenied(RegistryRefused):
+    """The credentials are known and not allowed to do this (403)."""
+
+
+class RepositoryMissing(RegistryRefused):
+    """The repository itself does not exist (NAME_UNKNOWN on registries that do not create on push)."""
+
+
+class ManifestMissing(RegistryRefused):
+    """A manifest or blob that the run needs is not in the registry (a spec-true 404)."""
+
+
+class Unreachable(PipelineKitError):
+    """No answer that can be trusted, so the verdict is unknown."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class RegistryUnreachable(Unreachable):
+    """The registry could not be reached, or still failed after every retry."""
+
+    temporary: ClassVar[bool] = True
+
+
+class EngineUnreachable(Unreachable):
+    """No Docker Engine or builder answers."""
+
+
+class AwsUnreachable(Unreachable):
+    """An AWS API could not be reached, or still failed after its own retries."""
+
+    temporary: ClassVar[bool] = True
+
+
+class CheckoutError(PipelineKitError):
+    """The checkout is not what it seems, so no tag computed from it could be trusted (design D4)."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class GitUnavailable(CheckoutError):
+    """No usable git binary."""
+
+
+class DubiousOwnership(CheckoutError):
+    """Git refuses the checkout because it belongs to another user."""
+
+
+class UnreadableFile(CheckoutError):
+    """A file that BuildKit would send cannot be read."""
+
+
+class ContextChanged(CheckoutError):
+    """Files changed between computing the tag and the end of the build."""
+
+
+class Conflict(PipelineKitError):
+    """Other content is already there; overwriting it would break a promise."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class TagConflict(Conflict):
+    """A content tag holds another image, or a newer alias is already there."""
+
+
+class PlanStale(Conflict):
+    """A saved plan no longer matches the tree, the base digests or the registry."""
+
+
+class DigestMismatch(Conflict):
+    """The registry's bytes, or its word about them, do not match the digest they go by."""
+
+
+class Interrupted(PipelineKitError):
+    """A signal ended the run; ``exit_code`` is 128 plus the signal's number."""
+
+    exit_code: ClassVar[int] = 130
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}", hint="run the same command again: it continues")
+        self.signal_number = signal_number
