@@ -1,0 +1,84 @@
+"""The keys of the file, in the order in which documentation and the schema show them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, get_args
+
+from pipeline_kit.config.model import Bases, Verify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOP = (
+    "version",
+    "project",
+    "registry",
+    "imports",
+    "defaults",
+    "images",
+    "tag_prefix",
+    "plain_http",
+    "verify",
+    "scopes",
+    "deploy",
+    "retention",
+)
+DEFAULTS = ("platforms", "cache", "bases", "aliases", "tag_prefix")
+IMAGE = (
+    "context",
+    "dockerfile",
+    "repository",
+    "target",
+    "args",
+    "volatile_args",
+    "contexts",
+    "inputs",
+    "platforms",
+    "secrets",
+    "ssh",
+    "max_age",
+    "aliases",
+    "bases",
+    "cache",
+)
+SECRET = ("env", "file")
+CACHE = ("to", "from")
+SCOPES = ("trusted",)
+DEPLOY = ("ecs",)
+ECS = ("cluster", "services")
+SERVICE = ("task_definition", "containers")
+RETENTION = ("keep_last", "keep_days", "keep_branches", "keep_ecs")
+
+BASES_WORDS: tuple[str, ...] = get_args(Bases)
+VERIFY_WORDS: tuple[str, ...] = get_args(Verify)
+CACHE_WORDS = ("auto", "none", "inline", "registry", "gha", "s3", "local")
+
+FOREIGN: Mapping[str, str] = MappingProxyType(
+    {
+        "build_args": "args",
+        "build-args": "args",
+        "buildargs": "args",
+        "buildArgs": "args",
+        "file": "dockerfile",
+        "path": "context",
+        "tags": "aliases",
+        "platform": "platforms",
+        "additional_contexts": "contexts",
+        "build_contexts": "contexts",
+        "depends_on": "contexts",
+        "cache_from": "cache",
+        "cache_to": "cache",
+        "name": "repository",
+        "image": "repository",
+        "services": "images",
+        "targets": "images",
+    }
+)
+"""What Compose, bake and skaffold call it."""
+
+NAME_PATTERN = "[a-z0-9]+(?:[._-][a-z0-9]+)*"
+ARGUMENT_PATTERN = "[A-Za-z_][A-Za-z0-9_]*"
+ID_PATTERN = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
+ECS_PATTERN = "[A-Za-z0-9_-]{1,255}"
+AGE_PATTERN = "[1-9][0-9]{0,8}[smhdw]"
