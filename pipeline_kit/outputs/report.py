@@ -1,0 +1,120 @@
+"""What became of a run, as one value: everything that is printed afterwards is rendered from it (design D7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pipeline_kit.plan import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline_kit.config.model import Location
+    from pipeline_kit.reference import Reference
+
+AliasState = Literal["moved", "unchanged", "skipped", "failed"]
+
+AVAILABLE = frozenset({Status.BUILT, Status.COMPLETED, Status.SKIPPED, Status.REUSED})
+"""The image is in the registry under its tag (or, without pushing, in the engine)."""
+NEW = frozenset({Status.BUILT, Status.COMPLETED, Status.REUSED})
+"""The image was not (wholly) there when the run planned: built here, or by another run at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasResult:
+    """What became of one alias; ``detail`` says why it was skipped or failed."""
+
+    tag: str
+    state: AliasState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that failed and was followed by another: its class (faults table), HTTP status, seconds waited."""
+
+    number: int
+    kind: str
+    status: int | None = None
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step of an image (``build``, ``push``, ``verify``, ``join``, …), in seconds since the run began."""
+
+    name: str
+    started: float
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What became of one image. Times are in seconds, ``started`` since the run began; ``size`` is in bytes."""
+
+    name: str
+    status: Status
+    tag: str
+    reference: Reference
+    """With the content tag."""
+    digest: str | None = None
+    """What the registry holds; ``None`` when it holds nothing (failed, blocked, not pushed)."""
+    seconds: float = 0.0
+    reasons: tuple[str, ...] = ()
+    started: float = 0.0
+    size: int | None = None
+    aliases: tuple[AliasResult, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    error: str = ""
+    log_tail: tuple[str, ...] = ()
+    location: Location | None = None
+    """Where to put an annotation: the configuration's or the Dockerfile's line."""
+
+    @property
+    def pinned(self) -> str | None:
+        """Return ``host/repository@digest`` when the registry holds the image, else ``None``."""
+        if self.digest is None or self.status not in AVAILABLE:
+            return None
+        return str(self.reference.with_digest(self.digest))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDefinitionResult:
+    """One rendered task definition: ``environment`` and ``service`` as in ``deploy.ecs``; ``path`` where written."""
+
+    environment: str
+    service: str
+    path: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Container name to ``host/repository@digest``."""
+    document: bytes = field(default=b"", repr=False)
+    """The file's bytes; not part of the JSON report, because environment values may be secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run of ``build``. Times are in seconds."""
+
+    images: tuple[ImageResult, ...]
+    exit_code: int = 0
+    is_interrupted: bool = False
+    seconds: float = 0.0
+    plan_seconds: float = 0.0
+    requests: int = 0
+    """HTTP requests to registries."""
+    retries: int = 0
+    commit: str = ""
+    ref: str = ""
+    tree: str = ""
+    """What the tags were computed from, for people: ``work tree``, ``commit abc1234``, …"""
+    run_url: str = ""
+    task_definitions: tuple[TaskDefinitionResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    tool_version: str = ""
+
+    def named(self, statuses: frozenset[Status]) -> tuple[ImageResult, ...]:
+        """Return the images with one of ``statuses``, in the report's order."""
+        return tuple(image for image in self.images if image.status in statuses)
