@@ -30,11 +30,12 @@ these classes; ``cli`` catches :class:`PipelineKitError` in one place and prints
     │   ├── DubiousOwnership          5
     │   ├── UnreadableFile            5
     │   └── ContextChanged            5
-    ├── Conflict                      6   other content is already there
-    │   ├── TagConflict               6
-    │   ├── PlanStale                 6
-    │   └── DigestMismatch            6   bytes that do not hash to their digest
-    └── Interrupted                 130   SIGINT; 143 for SIGTERM
+    └── Conflict                      6   other content is already there
+        ├── TagConflict               6
+        ├── PlanStale                 6
+        └── DigestMismatch            6   bytes that do not hash to their digest
+
+    Interrupted                     130   SIGINT; 143 for SIGTERM; outside the tree, like KeyboardInterrupt
 """
 
 from __future__ import annotations
@@ -211,11 +212,20 @@ class DigestMismatch(Conflict):
     """The registry's bytes, or its word about them, do not match the digest they go by."""
 
 
-class Interrupted(PipelineKitError):
-    """A signal ended the run; ``exit_code`` is 128 plus the signal's number."""
+class Interrupted(BaseException):
+    """A signal ended the run; ``exit_code`` is 128 plus the signal's number.
 
-    exit_code: ClassVar[int] = 130
+    No :class:`Exception`, like KeyboardInterrupt: code that turns failures into outcomes must not take it for one, or
+    the run would go on.
+    """
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by signal {signal_number}", hint="run the same command again: it continues")
+        self.message = f"interrupted by signal {signal_number}"
+        self.hint = "run the same command again: it continues"
+        super().__init__(self.message)
         self.signal_number = signal_number
+
+    @property
+    def exit_code(self) -> int:
+        """Return the process's exit code."""
+        return 128 + self.signal_number

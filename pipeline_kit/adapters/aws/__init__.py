@@ -1,0 +1,1 @@
+"""AWS: ECR and ECS, through boto3 when it is installed."""

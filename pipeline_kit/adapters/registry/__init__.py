@@ -1,0 +1,1 @@
+"""The distribution API: authentication, retries, verdicts about references."""

@@ -1,0 +1,116 @@
+"""Running ``docker-credential-…`` programs: no terminal, little time, little output.
+
+Source: the docker-credential-helpers project's protocol ("get": host on stdin, JSON or an error on stdout).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from pipeline_kit.errors import AuthenticationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HELPER_SECONDS = 20.0
+_LARGEST_OUTPUT = 64 * 1024
+_NAME_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NOT_FOUND = "credentials not found in native keychain"
+
+
+def helper_get(
+    name: str, host: str, environment: Mapping[str, str], *, seconds: float = HELPER_SECONDS
+) -> tuple[str, str] | None:
+    """Return the (user name, secret) that helper ``name`` has for ``host``, or ``None`` where it has none.
+
+    Raises AuthenticationFailed, naming the helper but nothing it printed, when it is missing, fails, hangs or babbles.
+    """
+    program = f"docker-credential-{name}"
+    path = shutil.which(program, path=environment.get("PATH")) if _NAME_RE.fullmatch(name) else None
+    if path is None:
+        raise AuthenticationFailed(f"the credential helper {program!r} is not on PATH", hint=_hint(host))
+    status, output = _run(path, program, host, environment, seconds)
+    text = output.decode("utf-8", "replace").strip()
+    if status != 0:
+        if _NOT_FOUND in text or "credentials not found" in text.lower():
+            return None
+        raise AuthenticationFailed(f"the credential helper {program!r} failed with status {status}", hint=_hint(host))
+    try:
+        document = json.loads(text)
+        user, secret = document["Username"], document["Secret"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise AuthenticationFailed(f"the credential helper {program!r} printed no credentials") from None
+    if not isinstance(user, str) or not isinstance(secret, str):
+        raise AuthenticationFailed(f"the credential helper {program!r} printed no credentials")
+    return (user, secret) if secret else None
+
+
+def _hint(host: str) -> str:
+    return f"run the helper by hand, or remove it from credHelpers/credsStore for {host}"
+
+
+def _run(path: str, program: str, host: str, environment: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
+    try:
+        process = subprocess.Popen(
+            [path, "get"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise AuthenticationFailed(f"the credential helper {program!r} cannot be run: {error.strerror}") from error
+    with process:
+        try:
+            _ask(process, host)
+            output = _collect(process, program, time.monotonic() + seconds, seconds)
+        except BaseException:
+            _kill(process)
+            raise
+        return process.returncode, output
+
+
+def _ask(process: subprocess.Popen[bytes], host: str) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):  # a helper may answer without reading
+            process.stdin.write(host.encode())
+            process.stdin.flush()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+
+def _collect(process: subprocess.Popen[bytes], program: str, deadline: float, seconds: float) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    if process.stdout is None:
+        return b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.monotonic())):
+            part = os.read(process.stdout.fileno(), _LARGEST_OUTPUT)
+            if not part:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                    return b"".join(parts)
+                break
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST_OUTPUT:
+                raise AuthenticationFailed(f"the credential helper {program!r} printed more than 64 KiB")
+    raise AuthenticationFailed(f"the credential helper {program!r} did not answer within {seconds:g} s")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
