@@ -1,0 +1,1 @@
+"""Git: the work tree, commits and history, read through plumbing commands that can run nothing of the repository's."""

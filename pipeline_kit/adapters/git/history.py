@@ -1,0 +1,102 @@
+"""Questions about commits; GitPython asks the ones about ancestry, through our own runner.
+
+What every run needs (HEAD, branch) is asked with plumbing: importing GitPython alone costs tens of milliseconds.
+GitPython opens the verified top level only, and its commands go through
+:class:`~pipeline_kit.adapters.git.command.Git`, so they get the same hardened environment as everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline_kit.adapters.git.commit import CommitTree
+from pipeline_kit.errors import CheckoutError
+from pipeline_kit.ports import Checkout
+
+if TYPE_CHECKING:
+    import git as gitpython
+
+    from pipeline_kit.adapters.git.command import Git
+    from pipeline_kit.adapters.git.repository import Repository
+
+_BRANCHES = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True)
+class GitHistory:
+    """The commits of a verified repository; implements :class:`pipeline_kit.ports.History`."""
+
+    repository: Repository
+    allow_lfs_pointers: bool = False
+
+    def checkout(self) -> Checkout:
+        """Return the state of HEAD; ``commit`` is ``""`` before the first commit, ``branch`` when detached."""
+        head = self.repository.git.ask(["symbolic-ref", "--quiet", "HEAD"])
+        ref = head.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+        return Checkout(
+            commit=self.resolve("HEAD") or "",
+            branch=ref.removeprefix(_BRANCHES) if ref.startswith(_BRANCHES) else "",
+            is_shallow=self.repository.is_shallow,
+        )
+
+    def commit_tree(self, rev: str) -> CommitTree | None:
+        """Return the tree of ``rev`` from git objects alone, or ``None`` if the commit is not here (shallow)."""
+        commit = self.resolve(rev)
+        if commit is None:
+            return None
+        return CommitTree(self.repository, commit, allow_lfs_pointers=self.allow_lfs_pointers)
+
+    def resolve(self, rev: str) -> str | None:
+        """Return the full commit id of ``rev`` (any revision, or a ref), or ``None`` when it is not known here."""
+        if not rev or "\0" in rev:
+            return None
+        arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"]
+        answer = self.repository.git.ask(arguments)
+        return answer.stdout.decode("ascii").strip() if answer.status == 0 else None
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool | None:
+        """Return whether ``ancestor`` is reachable from ``descendant``, a commit counting as its own ancestor.
+
+        ``None`` when either commit is not here, or when the history is shallow and shows no path.
+        """
+        older, newer = self.resolve(ancestor), self.resolve(descendant)
+        if older is None or newer is None:
+            return None
+        if self._is_reachable(older, newer):
+            return True
+        return None if self.repository.is_shallow else False
+
+    def _is_reachable(self, older: str, newer: str) -> bool:
+        """Ask GitPython; both are full ids, so that nothing of the user's reaches its option handling."""
+        import git as gitpython
+
+        with _repository_class(self.repository.git)(
+            str(self.repository.git.toplevel), search_parent_directories=False, expand_vars=False
+        ) as repo:
+            try:
+                return repo.is_ancestor(repo.commit(older), repo.commit(newer))
+            except (gitpython.GitError, ValueError) as error:
+                raise CheckoutError(f"cannot compare {older[:7]} with {newer[:7]}: {error}") from error
+
+
+def _repository_class(runner: Git) -> type[gitpython.Repo]:
+    """Return GitPython's ``Repo`` with every command run by ``runner`` instead of by GitPython."""
+    import git as gitpython
+
+    class HardenedCommand(gitpython.Git):
+        """Runs nothing itself."""
+
+        def execute(self, command: Any, *_: Any, **__: Any) -> Any:
+            """Run ``command`` (its first word is GitPython's name for git) and return its output."""
+            answer = runner.ask(list(command[1:]))
+            if answer.status:
+                raise gitpython.GitCommandError(command, answer.status, answer.stderr)
+            return answer.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+    class HardenedRepo(gitpython.Repo):
+        """Opens the directory it is given."""
+
+        GitCommandWrapperType = HardenedCommand
+
+    return HardenedRepo
