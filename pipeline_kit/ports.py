@@ -149,6 +149,20 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One entry of a build context as it is to be sent, ignore rules applied.
+
+    ``path`` is relative to the context, ``/``-separated; ``mode`` is a whole ``st_mode``, its type bits (regular file,
+    directory or link) included; ``source`` is the absolute path of a regular file's bytes; ``link`` is a link's text.
+    """
+
+    path: bytes
+    mode: int
+    source: bytes = b""
+    link: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildOutcome:
     """What became of one request.
 
