@@ -52,7 +52,12 @@ class KeyInputs:
     """Named contexts that are no directory: ``image:NAME`` or ``docker-image://reference``, as text."""
     files: Mapping[str, Listing] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
-    """Further options that count, such as the ``max_age`` period."""
+    """Further options that count, such as the ``max_age`` period; never named ``target`` or ``platforms``."""
+
+    def __post_init__(self) -> None:
+        taken = {"target", "platforms"} & self.options.keys()
+        if taken:
+            raise ValueError(f"options named like members: {', '.join(sorted(taken))}")
 
 
 EXTRA_INPUTS = "\0inputs"

@@ -26,7 +26,8 @@ def levels(graph: Mapping[str, Collection[str]]) -> tuple[tuple[str, ...], ...]:
     while left:
         wave = tuple(name for name, needs in left.items() if all(need in done for need in needs if need in graph))
         if not wave:
-            raise InputError(f"images depend on each other in a cycle: {', '.join(sorted(left))}")
+            cycle = [name for name in left if name in _reach(left, left[name])]
+            raise InputError(f"images depend on each other in a cycle: {', '.join(sorted(cycle))}")
         waves.append(wave)
         done.update(wave)
         left = {name: needs for name, needs in left.items() if name not in done}

@@ -168,7 +168,7 @@ def _planned(candidate: Candidate, planned: Mapping[str, PlannedImage], *, force
         digest=candidate.digest,
         needs=candidate.needs,
         platforms=candidate.platforms,
-        missing_platforms=candidate.missing_platforms,
+        missing_platforms=candidate.missing_platforms if action is Action.COMPLETE else (),
         aliases=candidate.aliases,
         reasons=reasons,
         hint=candidate.hint,
@@ -185,7 +185,7 @@ def _action(
     if force:
         return Action.BUILD, ("forced",)
     if candidate.verdict is Verdict.ABSENT:
-        return Action.BUILD, _causes(candidate, planned)
+        return Action.BUILD, _causes(candidate, planned) or ("tag not in the registry",)
     if candidate.missing_platforms:
         return Action.COMPLETE, (f"tag present, without {', '.join(candidate.missing_platforms)}",)
     count = len(candidate.platforms)
@@ -195,7 +195,7 @@ def _action(
 def _causes(candidate: Candidate, planned: Mapping[str, PlannedImage]) -> tuple[str, ...]:
     rebuilt = [need for need in candidate.needs if need in planned and planned[need].action is Action.BUILD]
     bases = tuple(f"base {name} is rebuilt" for name in rebuilt)
-    return (*bases, *candidate.causes) or ("tag not in the registry",)
+    return (*bases, *candidate.causes)
 
 
 def phrase_files(changed: Mapping[str, str]) -> tuple[str, ...]:
@@ -225,6 +225,7 @@ def document(plan: Plan) -> dict[str, Any]:
                 "platforms": list(image.platforms),
                 "missing_platforms": list(image.missing_platforms),
                 "aliases": dict(image.aliases),
+                "hint": image.hint,
             }
             for image in plan.images.values()
         },
@@ -257,6 +258,7 @@ def _read_image(name: str, item: Mapping[str, Any]) -> PlannedImage:
         missing_platforms=tuple(item["missing_platforms"]),
         aliases=dict(item["aliases"]),
         reasons=tuple(item["reasons"]),
+        hint=str(item["hint"]),
     )
 
 

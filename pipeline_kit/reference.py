@@ -128,6 +128,6 @@ def _check(text: str, host: str, path: str, tag: str | None) -> None:
 
 def _shown(text: str) -> str:
     """Return ``text`` fit for a message: shortened, and without anything that could be a password before an ``@``."""
-    head, at, tail = text.rpartition("@")
-    safe = f"…@{tail}" if at and ":" in head.split("/", maxsplit=1)[0] and not is_digest(tail) else text
+    _, at, tail = text.rpartition("@")
+    safe = f"…@{tail}" if at and not tail.startswith(("sha256:", "sha512:")) else text
     return repr(safe[:200])

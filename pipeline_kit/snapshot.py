@@ -70,6 +70,13 @@ class Listing:
         cut = len(prefix)
         return Listing([path[cut:] for path in self.paths[low:high]], self.records[low:high])
 
+    def spans(self, path: bytes) -> list[slice]:
+        """Return where ``path`` itself and everything below it stand, as slices of the two lists."""
+        own = bisect_left(self.paths, path)
+        found = [slice(own, own + 1)] if own < len(self.paths) and self.paths[own] == path else []
+        low, high = bisect_left(self.paths, path + b"/"), bisect_left(self.paths, path + b"0")
+        return [*found, slice(low, high)] if low < high else found
+
     def digest(self) -> str:
         """Return the SHA-256 hex of the entries as ``record TAB path NUL``; no path can hold a NUL byte."""
         if not self._digest:

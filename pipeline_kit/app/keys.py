@@ -1,0 +1,179 @@
+"""Phase three: base digests, keys and content tags (design D4)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline_kit import content_tag, graph
+from pipeline_kit.app.sources import image_needs
+from pipeline_kit.config import ImageContext, ReferenceContext
+from pipeline_kit.content_tag import EXTRA_INPUTS, KeyInputs
+from pipeline_kit.errors import InvalidReference
+from pipeline_kit.narrowing import narrow, reads_of
+from pipeline_kit.reference import parse_reference
+from pipeline_kit.snapshot import blob_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pipeline_kit.app.sources import ImageSources
+    from pipeline_kit.config import ImageConfig
+    from pipeline_kit.ports import Observation
+    from pipeline_kit.reference import Reference
+    from pipeline_kit.snapshot import Listing
+
+    Observe = Callable[[Sequence[Reference]], Sequence[Observation]]
+
+TEXT_ONLY = ""
+"""Stands for the digest of a base of which only the text counts (``bases: ignore``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """What is known of external images, by :func:`digest_name`.
+
+    ``quiet`` are those whose image config is known to hold no ONBUILD triggers, which could read any file.
+    """
+
+    digests: Mapping[str, str] = field(default_factory=dict)
+    quiet: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """One image's key and what it was made from; ``key`` is ``None`` while a base's digest is not known.
+
+    ``because`` says why the whole filtered context counts, ``""`` where it was narrowed.
+    """
+
+    inputs: KeyInputs | None
+    key: str | None
+    tag: str | None
+    unknown_bases: tuple[str, ...] = ()
+    because: str = ""
+
+
+def references_of(sources: ImageSources) -> dict[str, Reference]:
+    """Return the external images of an image's build, by the text that names them.
+
+    Raises InvalidReference with the line that names one outside the grammar.
+    """
+    found: dict[str, Reference] = {}
+    for use in sources.uses.images:
+        try:
+            found[use.reference] = parse_reference(use.reference)
+        except InvalidReference as error:
+            raise InvalidReference(f"{sources.image.dockerfile}:{use.line}: {error.message}") from error
+    for context in sources.image.contexts.values():
+        if isinstance(context, ReferenceContext):
+            found[context.reference] = parse_reference(context.reference)
+    return found
+
+
+def digest_name(text: str, image: ImageConfig) -> str:
+    """Return the name under which :class:`Bases` holds what ``text`` is for ``image``.
+
+    An image that locks a base and one that resolves it may see two digests.
+    """
+    is_pinned = parse_reference(text).digest is not None
+    return f"lock:{text}" if image.bases == "lock" and not is_pinned else text
+
+
+def key_images(all_sources: Mapping[str, ImageSources], bases: Bases, *, prefix: str, now: float) -> dict[str, Keyed]:
+    """Return every image's key, chained along the graph. ``now`` is in seconds since the epoch, for ``max_age``."""
+    keyed: dict[str, Keyed] = {}
+    for name in graph.order({name: image_needs(sources.image) for name, sources in all_sources.items()}):
+        keyed[name] = _key_image(all_sources, name, bases, keyed, prefix, now)
+    return keyed
+
+
+def _key_image(
+    all_sources: Mapping[str, ImageSources],
+    name: str,
+    known: Bases,
+    keyed: Mapping[str, Keyed],
+    prefix: str,
+    now: float,
+) -> Keyed:
+    sources = all_sources[name]
+    image = sources.image
+    bases = {text: _digest_of(text, image, known.digests) for text in references_of(sources)}
+    unknown = tuple(text for text, digest in bases.items() if digest is None)
+    chain = {context: keyed[c.image].key for context, c in image.contexts.items() if isinstance(c, ImageContext)}
+    unknown += tuple(f"image:{context}" for context, key in chain.items() if key is None)
+    if unknown:
+        return Keyed(None, None, None, unknown)
+    files, because = counting_files(sources, _loud_base(sources, all_sources, known))
+    inputs = KeyInputs(
+        dockerfile=blob_id(sources.dockerfile),
+        platforms=image.platforms,
+        target=image.target or "",
+        args=_counting_args(sources),
+        secrets=tuple(sorted({*image.secrets, *sources.uses.secrets})),
+        ssh=tuple(sorted({*image.ssh, *sources.uses.ssh})),
+        bases={text: digest for text, digest in bases.items() if digest is not None},
+        images={context: key for context, key in chain.items() if key is not None},
+        contexts={context: f"docker-image://{c.reference}" for context, c in _reference_contexts(image)},
+        files=files,
+        options=_options(image, now),
+    )
+    key = content_tag.key(inputs)
+    return Keyed(inputs, key, content_tag.tag(key, prefix), because=because)
+
+
+def counting_files(sources: ImageSources, loud_base: str) -> tuple[dict[str, Listing], str]:
+    """Return the files of each context that count, and why some context counts as a whole (``""``: none does)."""
+    uses = sources.uses
+    if uses.reads is None:
+        return dict(sources.files), str(uses.whole_context_because)
+    if loud_base:
+        return dict(sources.files), f"{loud_base} may hold ONBUILD triggers"
+    found: dict[str, Listing] = {}
+    reasons: list[str] = []
+    for context, listing in sources.files.items():
+        if context == EXTRA_INPUTS:
+            found[context] = listing
+            continue
+        narrowed = narrow(listing, reads_of(uses.reads, context or None))
+        found[context] = narrowed.listing
+        reasons += [narrowed.because] if narrowed.because else []
+    return found, "; ".join(reasons)
+
+
+def _loud_base(sources: ImageSources, all_sources: Mapping[str, ImageSources], known: Bases) -> str:
+    """Return a base of which it is not certain that it has no ONBUILD triggers, ``""`` when all are certain."""
+    for text in sources.uses.external_bases:
+        if digest_name(text, sources.image) not in known.quiet:
+            return f"base image {text}"
+    for name in sources.uses.context_bases:
+        context = sources.image.contexts.get(name)
+        outside = context.reference if isinstance(context, ReferenceContext) else ""
+        if outside and digest_name(outside, sources.image) not in known.quiet:
+            return f"base image {outside}"
+        if isinstance(context, ImageContext) and all_sources[context.image].has_triggers:
+            return f"image {context.image}"
+    return ""
+
+
+def _digest_of(text: str, image: ImageConfig, digests: Mapping[str, str]) -> str | None:
+    pinned = parse_reference(text).digest
+    return pinned or (TEXT_ONLY if image.bases == "ignore" else digests.get(digest_name(text, image)))
+
+
+def _counting_args(sources: ImageSources) -> dict[str, str]:
+    volatile = sources.image.volatile_args
+    visible = sources.uses.visible_args
+    return {name: value for name, value in sources.args.items() if name in visible and name not in volatile}
+
+
+def _reference_contexts(image: ImageConfig) -> Iterable[tuple[str, ReferenceContext]]:
+    return [(name, c) for name, c in image.contexts.items() if isinstance(c, ReferenceContext)]
+
+
+def _options(image: ImageConfig, now: float) -> dict[str, str]:
+    if image.max_age is None:
+        return {}
+    shift = zlib.crc32(image.name.encode()) % image.max_age  # images do not all come due in the same minute
+    return {"max_age": f"{image.max_age}s period {int(now + shift) // image.max_age}"}

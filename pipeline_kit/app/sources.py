@@ -1,0 +1,219 @@
+"""Phase two: what each image would be built from, read from a tree and filtered as BuildKit filters it."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline_kit.app.project import in_tree
+from pipeline_kit.config import DirectoryContext, ImageContext, expand
+from pipeline_kit.content_tag import EXTRA_INPUTS
+from pipeline_kit.dockerfile import Dockerfile, Uses, arg_uses, parse, uses
+from pipeline_kit.dockerignore import IgnoreRules, ignore_file_candidates
+from pipeline_kit.errors import DockerfileError, InputError
+from pipeline_kit.snapshot import LINK, Listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline_kit.config import Config, ImageConfig
+    from pipeline_kit.ports import Tree
+
+_MAX_LINKS = 40
+GIT_DIRECTORY = b".git"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSources:
+    """Everything read for one image."""
+
+    image: ImageConfig
+    dockerfile: bytes
+    uses: Uses
+    args: Mapping[str, str]
+    """Build arguments with their placeholders replaced, volatile ones included."""
+    files: Mapping[str, Listing]
+    """As in :attr:`pipeline_kit.content_tag.KeyInputs.files`."""
+    has_triggers: bool = False
+    """Whether the Dockerfile holds ONBUILD, so that an image built upon this one may read any file of its context."""
+    ignore_bytes: bytes = b""
+    """The ignore file that applies to the main context."""
+    sends_git: bool = False
+    """Whether the ignore rules would let a ``.git`` through."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignore:
+    """An ignore file: its name (``""`` for none), bytes and rules."""
+
+    name: str
+    data: bytes
+    rules: IgnoreRules
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads images of one configuration from one tree; contexts that images share are listed and filtered once."""
+
+    config: Config
+    prefix: str
+    tree: Tree
+    values: Mapping[str, str]
+    """Placeholder values of the run (``sha``, ``branch``, …)."""
+    _whole: Listing | None = None
+    _filtered: dict[tuple[str, str], Listing] = field(default_factory=dict)
+    _ignores: dict[tuple[str, str | None], _Ignore] = field(default_factory=dict)
+    _parsed: dict[str, tuple[bytes, Dockerfile]] = field(default_factory=dict)
+
+    def read(self, names: Iterable[str]) -> dict[str, ImageSources]:
+        """Return the sources of the images ``names``, by name.
+
+        Raises DockerfileError, DockerignoreError, InputError or a CheckoutError subclass.
+        """
+        images = [self.config.images[name] for name in names]
+        self._whole = self.tree.listing(_outermost(self._directories(images)))
+        return {image.name: self._sources(image) for image in images}
+
+    def _directories(self, images: Iterable[ImageConfig]) -> set[str]:
+        found: set[str] = set()
+        for image in images:
+            found.add(self._path(image.context))
+            found.update(self._path(c.path) for c in image.contexts.values() if isinstance(c, DirectoryContext))
+            found.update(posixpath.dirname(self._path(path)) or "." for path in image.inputs)
+        return found
+
+    def _path(self, path: str) -> str:
+        return in_tree(self.prefix, path)
+
+    def _sources(self, image: ImageConfig) -> ImageSources:
+        data, dockerfile = self._dockerfile(image)
+        args = self._args(image)
+        used = uses(
+            dockerfile, target=image.target, args=args, platforms=image.platforms, contexts=frozenset(image.contexts)
+        )
+        if used.unresolved:
+            first = used.unresolved[0]
+            raise DockerfileError(f"{image.dockerfile}:{first.line}: {first.text}: {first.why}")
+        _refuse_used_volatile_args(image, dockerfile, args)
+        files = {"": self._context(image.context, image.dockerfile)}
+        for name, context in image.contexts.items():
+            if isinstance(context, DirectoryContext):
+                files[name] = self._context(context.path, None)
+        if image.inputs:
+            files[EXTRA_INPUTS] = self._inputs(image)
+        ignore = self._ignore(image.context, image.dockerfile)
+        return ImageSources(
+            image,
+            data,
+            used,
+            args,
+            files,
+            _has_triggers(dockerfile),
+            ignore.data,
+            sends_git=not ignore.rules.excludes(GIT_DIRECTORY),
+        )
+
+    def _dockerfile(self, image: ImageConfig) -> tuple[bytes, Dockerfile]:
+        path = self._path(image.dockerfile)
+        if path not in self._parsed:
+            directory, name = posixpath.split(path)
+            data = self._read_within(directory or ".", name)
+            if data is None:
+                raise DockerfileError(
+                    f"{image.dockerfile}: no such Dockerfile", hint=f"images.{image.name}.dockerfile names it"
+                )
+            self._parsed[path] = data, parse(data, image.dockerfile)
+        return self._parsed[path]
+
+    def _args(self, image: ImageConfig) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, template in image.args.items():
+            value = expand(template, self.values)
+            if value is not None:
+                found[name] = value
+        return found
+
+    def _ignore(self, context: str, dockerfile: str | None) -> _Ignore:
+        """Return the ignore file that applies; named contexts have no Dockerfile."""
+        place = (context, dockerfile)
+        if place not in self._ignores:
+            self._ignores[place] = self._find_ignore(context, dockerfile)
+        return self._ignores[place]
+
+    def _find_ignore(self, context: str, dockerfile: str | None) -> _Ignore:
+        beside, inside = ignore_file_candidates(dockerfile or "")
+        places = [posixpath.split(beside)] if dockerfile else []
+        for directory, name in [*places, (context, inside)]:
+            data = self._read_within(self._path(directory or "."), name)
+            if data is not None:
+                shown = posixpath.normpath(posixpath.join(directory, name))
+                return _Ignore(shown, data, IgnoreRules.parse(data, shown))
+        return _Ignore("", b"", IgnoreRules.EMPTY)
+
+    def _context(self, context: str, dockerfile: str | None) -> Listing:
+        ignore = self._ignore(context, dockerfile)
+        place = (context, ignore.name)
+        if place not in self._filtered:
+            listing = self._listing().under(self._path(context).encode("utf-8", "surrogateescape"))
+            self._filtered[place] = ignore.rules.filter(listing)
+        return self._filtered[place]
+
+    def _inputs(self, image: ImageConfig) -> Listing:
+        entries: list[tuple[bytes, bytes]] = []
+        for path in image.inputs:
+            name = self._path(path).encode("utf-8", "surrogateescape")
+            record = self._listing().get(name)
+            below = self._listing().under(name)
+            if record is None and not below.paths:
+                raise InputError(f"images.{image.name}.inputs: {path} does not exist")
+            # Named as in the configuration, so that the key is the same with and without the tree above it.
+            own = path.encode("utf-8", "surrogateescape")
+            entries += [(own, record)] if record is not None else []
+            entries += [(own + b"/" + child, child_record) for child, child_record in below]
+        return Listing.of(entries)
+
+    def _listing(self) -> Listing:
+        return self._whole or Listing()
+
+    def _read_within(self, directory: str, name: str) -> bytes | None:
+        """Return a file's bytes, links followed as BuildKit follows them: as if ``directory`` were ``/``."""
+        path = name
+        for _ in range(_MAX_LINKS):
+            full = posixpath.normpath(posixpath.join(directory, path))
+            record = self._listing().get(full.encode("utf-8", "surrogateescape"))
+            if record is None or not record.startswith(LINK):
+                return self.tree.read(full)
+            target = self.tree.read_link(full)
+            path = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).lstrip("/")
+        return None
+
+
+def _has_triggers(dockerfile: Dockerfile) -> bool:
+    return any(item.keyword == "ONBUILD" for stage in dockerfile.stages for item in stage.instructions)
+
+
+def _outermost(directories: set[str]) -> list[str]:
+    """Return ``directories`` without those that lie below another of them, sorted."""
+    kept: list[str] = []
+    for directory in sorted(directories, key=lambda path: path.split("/")):
+        if directory == ".":
+            return ["."]
+        if not kept or not directory.startswith(f"{kept[-1]}/"):
+            kept.append(directory)
+    return kept
+
+
+def _refuse_used_volatile_args(image: ImageConfig, dockerfile: Dockerfile, args: Mapping[str, str]) -> None:
+    for name in image.volatile_args:
+        lines = arg_uses(dockerfile, image.target, name, args=args, contexts=frozenset(image.contexts))
+        if lines:
+            raise DockerfileError(
+                f"{image.dockerfile}:{lines[0]}: volatile argument {name} is used in a step that decides the image",
+                hint=f"take {name} out of images.{image.name}.volatile_args, or out of that step",
+            )
+
+
+def image_needs(image: ImageConfig) -> tuple[str, ...]:
+    """Return the images of the configuration that ``image`` builds upon, in the order written."""
+    return tuple(dict.fromkeys(c.image for c in image.contexts.values() if isinstance(c, ImageContext)))

@@ -1,0 +1,72 @@
+"""Where the process starts and ends: errors become one message and an exit code here, and nowhere else (design D2)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from pipeline_kit import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPIPE_CODE = 141
+
+
+def run() -> NoReturn:
+    """Run the command in ``sys.argv`` and exit."""
+    if sys.argv[1:] == ["--version"]:  # asked by scripts, often: answered before Click is loaded
+        print(f"pipeline-kit {__version__}")  # noqa: T201 - this is the command line
+        sys.exit(0)
+    _replace_closed_streams()
+    _leave(_guarded(sys.argv[1:]))
+
+
+def _replace_closed_streams() -> None:
+    """Keep the numbers of streams that were closed at the start from going to a socket, and give stderr a null device.
+
+    stdout stays ``None``: that its product goes nowhere is an error to be told.
+    """
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def _guarded(arguments: Sequence[str]) -> int:
+    """Return the exit code of a command; every expected failure is told on stderr."""
+    import click
+
+    from pipeline_kit.cli.main import main
+    from pipeline_kit.cli.messages import tell_error
+    from pipeline_kit.errors import Interrupted, PipelineKitError
+
+    code: object = 0
+    try:
+        code = main.main(args=list(arguments), prog_name="pipeline-kit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        code = _EPIPE_CODE
+    except (PipelineKitError, Interrupted) as error:
+        tell_error(error)
+        code = error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit with ``code`` now: worker threads may still wait for a registry that nobody needs any more."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # a stream that was closed at the start is None
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            code = code or _EPIPE_CODE
+        except (OSError, ValueError):
+            code = code or 1
+    if code == _EPIPE_CODE or code > 128:  # noqa: PLR2004 - ended by a signal
+        os._exit(code)
+    sys.exit(code)

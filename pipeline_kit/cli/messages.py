@@ -1,0 +1,44 @@
+"""What people are told on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline_kit.outputs.sanitize import visible
+from pipeline_kit.outputs.text import tolerate
+
+if TYPE_CHECKING:
+    from pipeline_kit.errors import Interrupted, PipelineKitError
+
+
+def say(text: str) -> None:
+    """Write lines for people to stderr, control characters made visible; a stderr that takes nothing stops no work."""
+    with suppress(OSError):
+        click.echo("\n".join(visible(line) for line in text.split("\n")), file=tolerate(sys.stderr))
+
+
+def tell_error(error: PipelineKitError | Interrupted) -> None:
+    """Say what went wrong and what to do next; in GitHub's log also as annotations."""
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"  next: {error.hint}")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(error)
+
+
+def _annotate(error: PipelineKitError | Interrupted) -> None:
+    from pipeline_kit.errors import ConfigError
+    from pipeline_kit.outputs.github import Annotation
+
+    problems = error.problems if isinstance(error, ConfigError) else []
+    found = [
+        Annotation("error", problem.message, file=problem.file, line=problem.line, column=problem.column)
+        for problem in problems
+    ]
+    for annotation in found or [Annotation("error", error.message)]:
+        say(annotation.format())

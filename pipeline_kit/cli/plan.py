@@ -1,0 +1,131 @@
+"""``pipeline-kit plan``: the dry run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product, wants_colour
+
+if TYPE_CHECKING:
+    from pipeline_kit.app.session import Session
+    from pipeline_kit.cli.main import Settings
+    from pipeline_kit.plan import Plan
+
+_WORK_TO_DO = 10
+_TAG_SHOWN = 12
+
+
+@click.command("plan")
+@images_argument
+@json_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="How to print the plan.")
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan for build --plan.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is work to do, 0 when there is none.")
+@click.option("--offline", is_flag=True, help="Ask no registry; claims no hit it did not ask for.")
+@click.option("--force", is_flag=True, help="Plan to build the named images even where they are present.")
+@click.option(
+    "--task-definitions",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the ECS task definitions whose images are all present to DIR.",
+)
+@click.pass_obj
+def command(
+    settings: Settings,
+    images: tuple[str, ...],
+    as_json: bool,
+    form: str,
+    out: Path | None,
+    detailed_exitcode: bool,
+    offline: bool,
+    force: bool,
+    task_definitions: Path | None,
+) -> int:
+    """Show what build would do and why. Changes nothing, anywhere."""
+    from pipeline_kit.app.planning import choose, make_plan
+    from pipeline_kit.app.task_definitions import check
+    from pipeline_kit.plan import document
+
+    with open_session(settings) as session:
+        check(session.project)
+        wanted = choose(session.project, images)
+        plan, _ = make_plan(session.project, wanted, session.around, None if offline else session.registry, force=force)
+        shown = document(plan)
+        if out is not None:
+            from pipeline_kit.outputs.files import write_atomically
+
+            write_atomically(out, json.dumps(shown, indent=2).encode() + b"\n")
+        if task_definitions is not None:
+            _write_task_definitions(session, plan, task_definitions)
+        if as_json or form == "json":
+            print_json(shown)
+        else:
+            print_product(_table(plan, settings))
+            if settings.verbosity >= 0:
+                say(_summary(plan, session.requests, session.seconds(), offline=offline))
+    _tell_blocked(plan)
+    return _exit_code(plan, detailed=detailed_exitcode)
+
+
+def _table(plan: Plan, settings: Settings) -> str:
+    from pipeline_kit.outputs.plan_table import PlanRow, plan_table
+
+    def shown(tag: str | None) -> str:
+        return f"{tag[:_TAG_SHOWN]}…" if tag and len(tag) > _TAG_SHOWN and settings.verbosity <= 0 else tag or "-"
+
+    rows = [
+        PlanRow(
+            image.name,
+            image.action.value,
+            image.verdict.value,
+            shown(image.tag),
+            (*image.reasons, *(f"alias {alias} moves" for alias in image.alias_moves)),
+        )
+        for image in plan.images.values()
+    ]
+    width = shutil.get_terminal_size((120, 24)).columns
+    return plan_table(rows, width=max(width, 80), colour=wants_colour(settings))
+
+
+def _summary(plan: Plan, requests: int, seconds: float, *, offline: bool) -> str:
+    builds, skips = len(plan.builds), sum(image.action == "skip" for image in plan.images.values())
+    blocked = len(plan.images) - builds - skips
+    parts = [f"{builds} to build", f"{skips} to skip", *([f"{blocked} blocked"] if blocked else [])]
+    asked = "offline" if offline else f"{requests} requests"
+    return f"{', '.join(parts)} ({asked}, {seconds:.1f} s)"
+
+
+def _tell_blocked(plan: Plan) -> None:
+    """Say what keeps images from being decided, each cause once, and what to do about it."""
+    from pipeline_kit.plan import Action
+
+    blocked = [image for image in plan.images.values() if image.action is Action.BLOCKED]
+    for cause in dict.fromkeys((reason, image.hint) for image in blocked for reason in image.reasons):
+        say(f"error: {cause[0]}")
+        say(f"  next: {cause[1] or 'run it again when the registry answers'}")
+
+
+def _exit_code(plan: Plan, *, detailed: bool) -> int:
+    from pipeline_kit.plan import Verdict
+
+    if plan.worst_verdict is not None:
+        return 3 if plan.worst_verdict is Verdict.DENIED else 4
+    return _WORK_TO_DO if detailed and plan.has_work else 0
+
+
+def _write_task_definitions(session: Session, plan: Plan, directory: Path) -> None:
+    from pipeline_kit.app import task_definitions
+    from pipeline_kit.plan import Action
+
+    there = [image.name for image in plan.images.values() if image.action is Action.SKIP]
+    pinned = task_definitions.present(plan, there)
+    chosen = [
+        pair for pair in task_definitions.services(session.project) if set(pair[1].containers.values()) <= set(pinned)
+    ]
+    task_definitions.write(task_definitions.render_services(session.project, chosen, pinned), directory)

@@ -1,0 +1,70 @@
+"""What every command does alike: open a session, print a product."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline_kit.cli.messages import say
+from pipeline_kit.outputs.text import tolerate
+
+if TYPE_CHECKING:
+    from pipeline_kit.adapters.registry.retrying import Retry
+    from pipeline_kit.app.session import Session
+    from pipeline_kit.cli.main import Settings
+
+images_argument = click.argument("images", nargs=-1, metavar="[IMAGE]...")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def open_session(settings: Settings) -> Session:
+    """Open the session of one command and say the warnings of its configuration and CI."""
+    from pipeline_kit.app.session import open_session as open_it
+
+    def on_retry(retry: Retry) -> None:
+        if settings.verbosity > 0:
+            say(str(retry))
+
+    session = open_it(settings.directory, settings.config, os.environ, on_retry=on_retry)
+    if settings.verbosity >= 0:
+        for warning in (*map(str, session.project.config.warnings), *session.ci.warnings):
+            say(f"warning: {warning}")
+    return session
+
+
+def print_product(text: str) -> None:
+    """Write to stdout exactly what a script reads.
+
+    Raises OutputFailed, or BrokenPipeError when nobody reads any more.
+    """
+    from pipeline_kit.errors import OutputFailed
+
+    if sys.stdout is None:
+        raise OutputFailed("standard output is closed", hint="give the command somewhere to write, or >/dev/null")
+    try:
+        click.echo(text, file=tolerate(sys.stdout), nl=not text.endswith("\n"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def print_json(document: Any) -> None:
+    """Write a JSON document to stdout."""
+    print_product(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+def wants_colour(settings: Settings) -> bool:
+    """Return whether stdout takes colour."""
+    if settings.colour is not None:
+        return settings.colour
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )

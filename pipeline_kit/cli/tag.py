@@ -1,0 +1,43 @@
+"""``pipeline-kit tag``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
+
+if TYPE_CHECKING:
+    from pipeline_kit.cli.main import Settings
+
+
+@click.command("tag")
+@images_argument
+@json_option
+@click.option("--commit", "rev", metavar="REV", help="Tags of a commit instead of the work tree; needs no checkout.")
+@click.pass_obj
+def command(settings: Settings, images: tuple[str, ...], as_json: bool, rev: str | None) -> None:
+    """Print content tags: `name reference`, one image a line.
+
+    The network is used only to resolve base images (bases: resolve).
+    """
+    from pipeline_kit.app.compare import at_commit
+    from pipeline_kit.app.planning import choose, compute_tags, needed, repository_of
+
+    with open_session(settings) as session:
+        project = at_commit(session, rev) if rev is not None else session.project
+        wanted = choose(project, images)
+        needs_network = any(project.config.images[name].bases == "resolve" for name in needed(project, wanted))
+        tagged = compute_tags(project, wanted, session.around, session.registry if needs_network else None)
+        rows = {
+            name: {
+                "tag": str(tagged.keyed[name].tag),
+                "reference": f"{repository_of(project, tagged.sources[name].image)}:{tagged.keyed[name].tag}",
+            }
+            for name in wanted
+        }
+    if as_json:
+        print_json({"images": rows})
+    else:
+        print_product("\n".join(f"{name} {row['reference']}" for name, row in rows.items()))
