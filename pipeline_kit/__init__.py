@@ -5,7 +5,9 @@ The public API: :func:`content_tags`, :func:`plan` and :func:`build`. The comman
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit._version import __version__
 
@@ -44,3 +46,17 @@ def build(directory: Path, images: Sequence[str] = (), *, environ: Mapping[str, 
     from pipeline_kit.app.api import build as run
 
     return run(directory, images, environ=environ, push=push)
+
+
+class _Package(ModuleType):
+    """This package's own class: importing the module ``pipeline_kit.plan`` must not replace the function ``plan``.
+
+    Importing that module here instead would cost every ``pipeline-kit --version`` its time.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "plan" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -19,6 +19,7 @@ from pipeline_kit.manifest import INDEX_TYPES
 from pipeline_kit.plan import Candidate, Plan, Verdict, decide
 from pipeline_kit.ports import Observation
 from pipeline_kit.reference import Reference, is_tag
+from pipeline_kit.snapshot import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -51,6 +52,8 @@ class Tagged:
     sources: Mapping[str, ImageSources]
     bases: Bases
     keyed: Mapping[str, Keyed]
+    whole: Listing = field(default_factory=Listing)
+    """What lies in all directories that were looked at, unfiltered, relative to the tree's root."""
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -79,13 +82,14 @@ def compute_tags(project: Project, wanted: Collection[str], around: Surroundings
 
     Raises what reading and resolving raise; see :mod:`pipeline_kit.app.sources` and :mod:`pipeline_kit.app.keys`.
     """
-    sources = Reader(project.config, project.prefix, project.tree, around.values).read(needed(project, wanted))
+    reader = Reader(project.config, project.prefix, project.tree, around.values)
+    sources = reader.read(needed(project, wanted))
     locked = Bases()
     if any(item.image.bases == "lock" for item in sources.values()):
         locked = read_lock(project.tree.read(project.in_tree(LOCK_NAME)) or b"", LOCK_NAME)
     bases = resolve_bases(sources, locked, registry)
     keyed = key_images(sources, bases, prefix=project.config.tag_prefix, now=around.now)
-    return Tagged(sources, bases, keyed)
+    return Tagged(sources, bases, keyed, reader.whole)
 
 
 def repository_of(project: Project, image: ImageConfig) -> Reference:
@@ -234,14 +238,5 @@ def _with_causes(
     absent = [n for n, c in candidates.items() if c.key and (c.verdict is Verdict.ABSENT or not c.is_asked)]
     if not absent:
         return dict(candidates)
-    told = reasons.causes(
-        project,
-        tagged.keyed,
-        absent,
-        bases=tagged.bases,
-        values=around.values,
-        base_commit=around.base_commit,
-        environ=around.environ,
-        now=around.now,
-    )
+    told = reasons.causes(project, tagged, absent, around)
     return {name: replace(item, causes=told.get(name, ())) for name, item in candidates.items()}

@@ -92,7 +92,7 @@ def open_project(directory: Path, named: str | None, environ: Mapping[str, str])
     root = find_toplevel(home) or home
     tree, history = open_tree(root)
     shown = os.path.relpath(path, directory) if named is None else named
-    config = load(read_config_bytes(path), shown, environ=environ, exists=_Probe(home, root))
+    config = load(read_config_bytes(path), shown, environ=environ, exists=PathProbe(home, root))
     return Project(config, path, root, home.relative_to(root).as_posix(), tree, history)
 
 
@@ -122,13 +122,14 @@ def _exists(tree: Tree, prefix: str) -> Callable[[str], PathKind]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Probe:
+class PathProbe:
     """Answers what lies at a path, links followed, for the configuration's checks."""
 
     home: Path
     root: Path
 
     def __call__(self, path: str) -> PathKind:
+        """Return what ``path``, relative to ``home``, leads to; OUTSIDE where that is not below ``root``."""
         real = Path(os.path.realpath(self.home / path))
         if real != self.root and self.root not in real.parents:
             return PathKind.OUTSIDE

@@ -61,9 +61,11 @@ class Reader:
     tree: Tree
     values: Mapping[str, str]
     """Placeholder values of the run (``sha``, ``branch``, …)."""
-    _whole: Listing | None = None
+    whole: Listing = field(default_factory=Listing)
+    """What was listed by the last :meth:`read`: every context and input, unfiltered."""
     _filtered: dict[tuple[str, str], Listing] = field(default_factory=dict)
     _ignores: dict[tuple[str, str | None], _Ignore] = field(default_factory=dict)
+    _rules: dict[bytes, IgnoreRules] = field(default_factory=dict)
     _parsed: dict[str, tuple[bytes, Dockerfile]] = field(default_factory=dict)
 
     def read(self, names: Iterable[str]) -> dict[str, ImageSources]:
@@ -72,7 +74,7 @@ class Reader:
         Raises DockerfileError, DockerignoreError, InputError or a CheckoutError subclass.
         """
         images = [self.config.images[name] for name in names]
-        self._whole = self.tree.listing(_outermost(self._directories(images)))
+        self.whole = self.tree.listing(_outermost(self._directories(images)))
         return {image.name: self._sources(image) for image in images}
 
     def _directories(self, images: Iterable[ImageConfig]) -> set[str]:
@@ -148,14 +150,16 @@ class Reader:
             data = self._read_within(self._path(directory or "."), name)
             if data is not None:
                 shown = posixpath.normpath(posixpath.join(directory, name))
-                return _Ignore(shown, data, IgnoreRules.parse(data, shown))
+                if data not in self._rules:
+                    self._rules[data] = IgnoreRules.parse(data, shown)
+                return _Ignore(shown, data, self._rules[data])
         return _Ignore("", b"", IgnoreRules.EMPTY)
 
     def _context(self, context: str, dockerfile: str | None) -> Listing:
         ignore = self._ignore(context, dockerfile)
         place = (context, ignore.name)
         if place not in self._filtered:
-            listing = self._listing().under(self._path(context).encode("utf-8", "surrogateescape"))
+            listing = self.whole.under(self._path(context).encode("utf-8", "surrogateescape"))
             self._filtered[place] = ignore.rules.filter(listing)
         return self._filtered[place]
 
@@ -163,8 +167,8 @@ class Reader:
         entries: list[tuple[bytes, bytes]] = []
         for path in image.inputs:
             name = self._path(path).encode("utf-8", "surrogateescape")
-            record = self._listing().get(name)
-            below = self._listing().under(name)
+            record = self.whole.get(name)
+            below = self.whole.under(name)
             if record is None and not below.paths:
                 raise InputError(f"images.{image.name}.inputs: {path} does not exist")
             # Named as in the configuration, so that the key is the same with and without the tree above it.
@@ -173,15 +177,12 @@ class Reader:
             entries += [(own + b"/" + child, child_record) for child, child_record in below]
         return Listing.of(entries)
 
-    def _listing(self) -> Listing:
-        return self._whole or Listing()
-
     def _read_within(self, directory: str, name: str) -> bytes | None:
         """Return a file's bytes, links followed as BuildKit follows them: as if ``directory`` were ``/``."""
         path = name
         for _ in range(_MAX_LINKS):
             full = posixpath.normpath(posixpath.join(directory, path))
-            record = self._listing().get(full.encode("utf-8", "surrogateescape"))
+            record = self.whole.get(full.encode("utf-8", "surrogateescape"))
             if record is None or not record.startswith(LINK):
                 return self.tree.read(full)
             target = self.tree.read_link(full)

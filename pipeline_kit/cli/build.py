@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_product
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 @click.command("build")
 @images_argument
 @json_option
-@click.option("--plan", "plan_file", metavar="FILE", type=click.Path(path_type=Path), help="Carry out a saved plan.")
-@click.option("--dry-run", is_flag=True, help="The same as pipeline-kit plan.")
-@click.option("--push/--no-push", default=True, help="Push to the registry (default), or only build.")
-@click.option("--force", is_flag=True, help="Build the named images even where they are present; move aliases back.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1, 256), help="Builds at once.")
-@click.option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write a JSON report.")
-@click.option("--builder", metavar="NAME", help="buildx builder to use, or 'engine' for the engine's own.")
-@click.option(
+@option("--plan", "plan_file", metavar="FILE", type=click.Path(path_type=Path), help="Carry out a saved plan.")
+@option("--dry-run", is_flag=True, help="The same as pipeline-kit plan.")
+@option("--push/--no-push", default=True, help="Push to the registry (default), or only build.")
+@option("--force", is_flag=True, help="Build the named images even where they are present; move aliases back.")
+@option("--jobs", metavar="N", type=click.IntRange(1, 256), help="Builds at once.")
+@option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write a JSON report.")
+@option("--builder", metavar="NAME", help="buildx builder to use, or 'engine' for the engine's own.")
+@option(
     "--task-definitions",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
@@ -62,7 +63,10 @@ def command(
     from pipeline_kit.app.job import BuildOptions, run_build
     from pipeline_kit.app.planning import choose
     from pipeline_kit.app.signals import interruptible
+    from pipeline_kit.outputs.files import check_writable
 
+    if report is not None:
+        check_writable(report)
     with open_session(settings) as session, interruptible():
         saved = _read_plan(plan_file)
         planned = tuple(name for name in saved.images if name in session.project.config.images) if saved else ()
@@ -100,8 +104,10 @@ def _default_directory(session: Session) -> Path | None:
 
 
 def _progress(settings: Settings) -> Progress:
-    from pipeline_kit.outputs.progress import make_progress, wants_colour
+    from pipeline_kit.outputs.progress import SilentProgress, make_progress, wants_colour
 
+    if settings.verbosity < 0:
+        return SilentProgress()
     is_github = os.environ.get("GITHUB_ACTIONS") == "true"
     form = ("github" if is_github else "text") if settings.log_format == "auto" else settings.log_format
     colour = wants_colour(sys.stderr, os.environ) if settings.colour is None else settings.colour

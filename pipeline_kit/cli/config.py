@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import print_json
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("config")
-@click.option("--schema", "wants_schema", is_flag=True, help="Print the JSON Schema of pipeline-kit.yaml instead.")
+@option("--schema", "wants_schema", is_flag=True, help="Print the JSON Schema of pipeline-kit.yaml instead.")
 @click.pass_obj
 def command(settings: Settings, wants_schema: bool) -> None:
     """Print the resolved configuration as JSON: defaults and environment applied."""

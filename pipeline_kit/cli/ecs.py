@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import open_session, print_product
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def command() -> None:
 
 @command.command("render")
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
-@click.option(
+@option(
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),

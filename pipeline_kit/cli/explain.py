@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import json_option, open_session, print_json, print_product
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 @click.command("explain")
 @click.argument("image")
 @json_option
-@click.option("--against", metavar="REV", help="Show what differs from commit REV; needs no checkout of it.")
-@click.option("--offline", is_flag=True, help="Ask no registry; bases that are not locked stay unresolved.")
+@option("--against", metavar="REV", help="Show what differs from commit REV; needs no checkout of it.")
+@option("--offline", is_flag=True, help="Ask no registry; bases that are not locked stay unresolved.")
 @click.pass_obj
 def command(settings: Settings, image: str, as_json: bool, against: str | None, offline: bool) -> None:
     """Show the inputs behind IMAGE's tag, or exactly which of them changed since a commit."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import open_session
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("lock")
-@click.option("--check", is_flag=True, help="Write nothing; exit 10 when the file would change.")
+@option("--check", is_flag=True, help="Write nothing; exit 10 when the file would change.")
 @click.pass_obj
 def command(settings: Settings, check: bool) -> int:
     """Resolve every base image and write its digest to pipeline-kit.lock, for bases: lock."""

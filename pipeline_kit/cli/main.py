@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from pipeline_kit import __version__
+from pipeline_kit.cli.options import option
 
 _COMMANDS = {
     "build": "pipeline_kit.cli.build",
     "config": "pipeline_kit.cli.config",
+    "doctor": "pipeline_kit.cli.doctor",
     "ecs": "pipeline_kit.cli.ecs",
     "explain": "pipeline_kit.cli.explain",
     "lock": "pipeline_kit.cli.lock",
@@ -22,6 +24,7 @@ _COMMANDS = {
 _SHORT_HELP = {
     "build": "Plan, build what is missing, push, alias, report.",
     "config": "Print the resolved configuration or its JSON Schema.",
+    "doctor": "Check whether the checkout can be trusted.",
     "ecs": "ECS task definitions with this run's digests.",
     "explain": "Show the inputs behind a tag, or what changed in them.",
     "lock": "Write base image digests to pipeline-kit.lock.",
@@ -72,7 +75,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"auto_envvar_prefix": "PIPELINE_KIT", "help_option_names": ["-h", "--help"]},
 )
-@click.option(
+@option(
     "-C",
     "directory",
     metavar="DIR",
@@ -80,16 +83,16 @@ class LazyGroup(click.Group):
     default=".",
     help="Look for pipeline-kit.yaml in DIR.",
 )
-@click.option("--config", "config", metavar="FILE", help="Configuration file, relative to DIR.")
-@click.option(
+@option("--config", "config", metavar="FILE", help="Configuration file, relative to DIR.")
+@option(
     "--log-format",
     type=click.Choice(["auto", "text", "json", "github"]),
     default="auto",
     help="How progress is written to stderr.",
 )
-@click.option("-v", "--verbose", count=True, help="Say more: build logs, every retry.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--color/--no-color", "colour", default=None, help="Colour or none; default: as the terminal says.")
+@option("-v", "--verbose", count=True, help="Say more: build logs, every retry.")
+@option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@option("--color/--no-color", "colour", default=None, help="Colour or none; default: as the terminal says.")
 @click.version_option(__version__, prog_name="pipeline-kit", message="%(prog)s %(version)s")
 @click.pass_context
 def main(

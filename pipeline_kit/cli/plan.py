@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product, wants_colour
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ _TAG_SHOWN = 12
 @click.command("plan")
 @images_argument
 @json_option
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="How to print the plan.")
-@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan for build --plan.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is work to do, 0 when there is none.")
-@click.option("--offline", is_flag=True, help="Ask no registry; claims no hit it did not ask for.")
-@click.option("--force", is_flag=True, help="Plan to build the named images even where they are present.")
-@click.option(
+@option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="How to print the plan.")
+@option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan for build --plan.")
+@option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is work to do, 0 when there is none.")
+@option("--offline", is_flag=True, help="Ask no registry; claims no hit it did not ask for.")
+@option("--force", is_flag=True, help="Plan to build the named images even where they are present.")
+@option(
     "--task-definitions",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
@@ -97,7 +98,7 @@ def _summary(plan: Plan, requests: int, seconds: float, *, offline: bool) -> str
     builds, skips = len(plan.builds), sum(image.action == "skip" for image in plan.images.values())
     blocked = len(plan.images) - builds - skips
     parts = [f"{builds} to build", f"{skips} to skip", *([f"{blocked} blocked"] if blocked else [])]
-    asked = "offline" if offline else f"{requests} requests"
+    asked = "offline" if offline else f"{requests} request{'' if requests == 1 else 's'}"
     return f"{', '.join(parts)} ({asked}, {seconds:.1f} s)"
 
 
@@ -108,7 +109,7 @@ def _tell_blocked(plan: Plan) -> None:
     blocked = [image for image in plan.images.values() if image.action is Action.BLOCKED]
     for cause in dict.fromkeys((reason, image.hint) for image in blocked for reason in image.reasons):
         say(f"error: {cause[0]}")
-        say(f"  next: {cause[1] or 'run it again when the registry answers'}")
+        say(f"  next: {cause[1] or 'run it again when the registry answers for certain'}")
 
 
 def _exit_code(plan: Plan, *, detailed: bool) -> int:

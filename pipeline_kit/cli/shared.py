@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.options import option
 from pipeline_kit.outputs.text import tolerate
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline_kit.cli.main import Settings
 
 images_argument = click.argument("images", nargs=-1, metavar="[IMAGE]...")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def open_session(settings: Settings) -> Session:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("tag")
 @images_argument
 @json_option
-@click.option("--commit", "rev", metavar="REV", help="Tags of a commit instead of the work tree; needs no checkout.")
+@option("--commit", "rev", metavar="REV", help="Tags of a commit instead of the work tree; needs no checkout.")
 @click.pass_obj
 def command(settings: Settings, images: tuple[str, ...], as_json: bool, rev: str | None) -> None:
     """Print content tags: `name reference`, one image a line.

@@ -26,6 +26,7 @@ _BLANKS += "\u2028\u2029\u202f\u205f\u3000"  # Go's unicode.IsSpace: str.strip()
 _STRAY_BYTE = re.compile("[\udc80-\udcff]")
 _REGEXP_ONLY = frozenset(".+()$")
 _WILD = re.compile("[*?\\[\\]\\\\^\ufeff\ufffd]")  # the last also stands for stray bytes
+_PLAIN_GLOB = frozenset("[]\\|{}()+^$\ufeff\ufffd")  # characters that may make a match other than the text itself
 _ANY_DEPTH = "(.*/)?"
 _BACKTRACKING_LIMIT = 1_000_000  # steps of Python's engine for one path; about 20 ms
 
@@ -60,6 +61,17 @@ class Pattern:
     def matches(self, path: bytes) -> bool:
         """Return whether the pattern matches ``path`` itself; what lies above it is the caller's affair."""
         return self._test(path)
+
+
+def required_piece(pattern: Pattern) -> bytes | None:
+    """Return bytes that every path the pattern matches contains, or ``None`` where that is not certain."""
+    if pattern.form is not Form.REGEXP:
+        return pattern.literal.strip(b"/") or None
+    if not _PLAIN_GLOB.isdisjoint(pattern.text):
+        return None
+    pieces = [piece.strip("/") for piece in re.split(r"[*?]+", pattern.text)]
+    longest = max(pieces, key=len)
+    return longest.encode() or None
 
 
 def path_text(path: bytes) -> str:

@@ -34,6 +34,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise OutputFailed(f"cannot write {str(path)!r}: {_reason(error)}", hint=_hint(path, error)) from error
 
 
+def check_writable(path: Path) -> None:
+    """Raise OutputFailed now for a file that could not be written later, after all the work."""
+    if path.is_dir():
+        raise OutputFailed(f"cannot write {str(path)!r}: it is a directory", hint="name a file")
+    if not os.access(path.parent, os.W_OK):
+        why = "its directory cannot be written to" if path.parent.exists() else "its directory does not exist"
+        raise OutputFailed(f"cannot write {str(path)!r}: {why}", hint="make the directory first, or name another")
+
+
 def make_directory(path: Path) -> None:
     """Make ``path`` and what is missing above it. Raises OutputFailed."""
     try:

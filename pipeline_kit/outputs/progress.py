@@ -150,6 +150,24 @@ def make_progress(
     return LineProgress(stream)
 
 
+class SilentProgress:
+    """Tells nobody anything (``--quiet``)."""
+
+    def event(self, event: BuildEvent) -> None:
+        """Take one event."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Return whether to colour: a terminal that is not ``dumb``, and ``NO_COLOR`` unset or empty (no-color.org)."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

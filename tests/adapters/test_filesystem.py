@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline_kit.adapters import filesystem
 from pipeline_kit.adapters.filesystem import DirectoryTree, base_of, clean_directories, hash_paths, shown, shown_all
 from pipeline_kit.errors import CheckoutError, ContextChanged, InputError, UnreadableFile
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, SPECIAL_RECORD, blob_id
@@ -227,7 +226,7 @@ def test_a_file_that_grows_while_read_is_reported(tmp_path: Path, monkeypatch: p
             stream.write(b"y")
         return real_read(handle, count)
 
-    monkeypatch.setattr(filesystem.os, "read", read_and_append)
+    monkeypatch.setattr(os, "read", read_and_append)
     with pytest.raises(ContextChanged, match="log changed"):
         DirectoryTree(tmp_path).listing(["."])
 
@@ -276,6 +275,6 @@ def test_an_unreadable_file_is_not_an_absent_one(tmp_path: Path, monkeypatch: py
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(filesystem.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UnreadableFile, match="cannot read f"):
         DirectoryTree(tmp_path).read("f")

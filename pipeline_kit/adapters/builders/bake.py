@@ -51,6 +51,16 @@ def needs(request: BuildRequest) -> tuple[str, ...]:
     return tuple(value.removeprefix(_LINK) for value in request.contexts.values() if value.startswith(_LINK))
 
 
+def build_graph(requests: Iterable[BuildRequest]) -> dict[str, tuple[str, ...]]:
+    """Return what each image builds upon, by name. Raises InputError for a ``target:`` that names no other request."""
+    graph = {request.name: needs(request) for request in requests}
+    for name, needed in graph.items():
+        missing = [need for need in needed if need not in graph]
+        if missing:
+            raise InputError(f"{name} builds upon {missing[0]}, which is not built in the same call")
+    return graph
+
+
 def target_names(names: Iterable[str]) -> dict[str, str]:
     """Return, for each image name, a target name that bake accepts; different names stay different."""
     return {name: _target_name(name) for name in names}
@@ -78,8 +88,7 @@ def csv_field(text: str) -> str:
 def definition(requests: Sequence[BuildRequest], wanted: Collection[str], export: Export) -> BakeDefinition:
     """Return the definition that builds and exports ``wanted``, images of ``requests``.
 
-    What they build upon is in the definition too, built without being exported. Raises InputError for a ``target:``
-    context that names no image of ``requests``.
+    What they build upon is in the definition too, built without being exported.
     """
     by_name = {request.name: request for request in requests}
     targets = target_names(by_name)
@@ -102,10 +111,7 @@ def _closure(by_name: Mapping[str, BuildRequest], wanted: Collection[str]) -> se
         if name in seen:
             continue
         seen.add(name)
-        for need in needs(by_name[name]):
-            if need not in by_name:
-                raise InputError(f"{name} builds upon {need}, which is not built in the same call")
-            waiting.append(need)
+        waiting += needs(by_name[name])
     return seen
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline_kit.adapters.builders.bake import Export, definition, needs
+from pipeline_kit.adapters.builders.bake import Export, build_graph, definition
 from pipeline_kit.adapters.builders.capabilities import is_unreachable, unreachable
 from pipeline_kit.adapters.builders.failures import TransientPush, one_line, push_error
 from pipeline_kit.adapters.builders.progress import TAIL_LINES, StepFailure
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pipeline_kit.ports import BuildRequest, Clock
 
 _NO_PUSH_BY_DIGEST_RE = re.compile(r"tag is needed when pushing|push-by-digest is currently not implemented")
+# Two builds of one key end at the same moment: containerd gives the name to one of them and fails the other.
+_STORE_RACE_RE = re.compile(r'image "[^"]+": already exists')
 _EXIT_RE = re.compile(r"did not complete successfully: (.*)", re.DOTALL)
 
 
@@ -67,7 +69,7 @@ class BakeJob:
     ) -> None:
         self._settings = settings
         self._requests = {request.name: request for request in requests}
-        self._graph = {request.name: needs(request) for request in requests}
+        self._graph = build_graph(requests)
         self._export = settings.bake.capabilities.export(push=push)
         self._on_event = on_event
         self._said: set[tuple[str, str]] = set()
@@ -193,6 +195,8 @@ class BakeJob:
     def _error(self, name: str, failure: StepFailure) -> object:
         if failure.is_push:
             return push_error(failure.error, self._requests[name].repository, self._settings.probe)
+        if _STORE_RACE_RE.search(failure.error):
+            return TransientPush(f"another build stored the same image: {failure.error}", RetryClass.TRANSIENT_NETWORK)
         match = _EXIT_RE.search(failure.error)
         reason = match[1] if match else failure.error
         return f"{failure.step}: {reason}" if failure.step else reason

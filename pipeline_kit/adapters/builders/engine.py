@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline_kit.adapters.builders.bake import needs
+from pipeline_kit.adapters.builders.bake import build_graph
 from pipeline_kit.errors import EngineUnreachable, PipelineKitError
 from pipeline_kit.graph import dependants, order
 from pipeline_kit.ports import BuildEvent, BuildOutcome
@@ -54,7 +54,7 @@ class _Job:
     ) -> None:
         self._builder = builder
         self._requests = {request.name: request for request in requests}
-        self._graph = {request.name: needs(request) for request in requests}
+        self._graph = build_graph(requests)
         self._on_event = on_event
         self._lock = threading.Lock()
         self._stopped = threading.Event()

@@ -8,6 +8,7 @@ requests'.
 from __future__ import annotations
 
 import contextlib
+import socket
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -18,7 +19,7 @@ from docker.errors import APIError, DockerException
 from docker.types import CancellableStream
 from docker.utils import kwargs_from_env
 
-from pipeline_kit.adapters.builders.capabilities import unreachable
+from pipeline_kit.adapters.builders.capabilities import DEFAULT_SOCKET, unreachable
 from pipeline_kit.errors import EngineUnreachable, WorkFailed
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 300
 """How long an engine may say nothing before it is given up; a build step may be quiet as long as it likes."""
+
+_CONNECT_SECONDS = 10.0
 
 Credentials = tuple[str, str]
 _TOKEN_USER = "<token>"  # noqa: S105 - docker's marker for an identity token, not a secret
@@ -58,11 +61,17 @@ class EngineClient(docker.APIClient):
         if answer is not None:
             with contextlib.suppress(OSError, AttributeError, DockerException):
                 CancellableStream(iter(()), answer).close()
-        self.close()
+
+    def close(self) -> None:
+        """Close every connection, that of a stream not read to its end included."""
+        if self.answer is not None:
+            self.answer.close()
+        super().close()
 
 
 def connect(environ: Mapping[str, str]) -> EngineClient:
     """Return a client of the engine that ``environ`` names. Raises EngineUnreachable."""
+    _try_socket(environ)
     try:
         options = kwargs_from_env(environment=dict(environ))
         client = EngineClient(version="auto", timeout=QUIET_SECONDS, **options)
@@ -71,6 +80,20 @@ def connect(environ: Mapping[str, str]) -> EngineClient:
     # Credentials are given call by call; docker-py would run every helper that is configured, without any time limit.
     client.use_credentials({})
     return client
+
+
+def _try_socket(environ: Mapping[str, str]) -> None:
+    """Raise EngineUnreachable where a unix socket does not answer: docker-py would leak the socket it tried with."""
+    scheme, _, path = (environ.get("DOCKER_HOST") or DEFAULT_SOCKET).partition("://")
+    if scheme != "unix":
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(path)
+        except OSError as error:
+            text = "permission denied" if isinstance(error, PermissionError) else f"Cannot connect: {error}"
+            raise unreachable(text, environ) from error
 
 
 def auth_config(pair: Credentials | None) -> dict[str, str]:

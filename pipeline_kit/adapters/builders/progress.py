@@ -70,7 +70,7 @@ class ProgressReader:
         self._steps: dict[str, _Step] = {}
         self._open: list[str] = []
         self._zero: float | None = None
-        self._begun: set[str] = set()
+        self._begun: dict[str, float] = {}
         self._pushed: set[str] = set()
         self.text: deque[str] = deque(maxlen=2 * TAIL_LINES)
         """The last plain lines: what buildx itself has to say."""
@@ -173,11 +173,11 @@ class ProgressReader:
         if image and step.completed is not None:
             yield from self._flush(step)
             if shown.startswith(_EXPORTING) and not step.error:
-                yield BuildEvent(image, "done", shown, step.completed - (step.started or step.completed))
+                yield BuildEvent(image, "done", shown, step.completed - self._begun.get(image, step.completed))
 
     def _announce(self, step: _Step, image: str) -> Iterator[BuildEvent]:
         if image not in self._begun:
-            self._begun.add(image)
+            self._begun[image] = step.started or 0.0
             yield BuildEvent(image, "start", step.name)
         if not step.is_announced and not step.name.startswith("[internal]"):
             step.is_announced = True

@@ -7,7 +7,9 @@ from the blobs and so does the work tree's listing.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import (
@@ -36,6 +38,8 @@ _MODES = {b"100644": FILE, b"100755": EXECUTABLE, b"120000": LINK}  # old histor
 _LINKS_AT_MOST = 40
 _BLOBS_A_BATCH = 500
 _SHA1_HEX = 40
+_PREFETCHED_AT_MOST = 4000
+_EXPECTED = re.compile(rb"(?i)(?:.*dockerfile.*|.*\.dockerignore|pipeline-kit\.(?:ya?ml|lock))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,19 @@ class CommitTree:
     commit: str
     allow_lfs_pointers: bool = False
     _entries: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict, repr=False, compare=False)
+    _whole: list[Listing] = field(default_factory=list, repr=False, compare=False)
+    _contents: dict[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def listing(self, directories: Sequence[str], *, include_git: bool = False) -> Listing:  # noqa: ARG002 - a commit holds no .git
         """Return everything below ``directories``; raises CheckoutError for submodules and LFS pointers."""
         asked = clean_directories(directories)
+        if asked != [b""]:
+            return self._listing(asked)
+        if not self._whole:
+            self._whole.append(self._listing(asked))
+        return self._whole[0]
+
+    def _listing(self, asked: list[bytes]) -> Listing:
         pathspecs = self.repository.pathspecs(asked)
         raw = self._list([*pathspecs, *(self.repository.attributes_above(asked) if pathspecs else ())])
         entries, paths = self._below(raw, asked)
@@ -71,7 +84,9 @@ class CommitTree:
         """Return the bytes of the file at ``path``, following links inside the tree; ``None`` if absent."""
         self._load()
         blob = self._resolve(clean_path(path))
-        return None if blob is None else self._blob(blob)
+        if blob is None:
+            return None
+        return self._contents[blob] if blob in self._contents else self._blob(blob)
 
     def read_link(self, path: str) -> str:
         """Return the text of the link at ``path``, ``""`` when there is none."""
@@ -84,6 +99,13 @@ class CommitTree:
             entries, paths = self._below(self._list(self.repository.pathspecs([b""])), [b""])
             found = ((entry[_MODE], self._id(entry)) for entry in entries)
             self._entries.update(zip(paths, found, strict=True))
+            self._prefetch()
+
+    def _prefetch(self) -> None:
+        """Read in one process what will be asked for, one by one: every Dockerfile, ignore file and configuration."""
+        names = (path for path in self._entries if _EXPECTED.fullmatch(path.rpartition(b"/")[2]))
+        ids = list(dict.fromkeys(self._entries[name][1] for name in islice(names, _PREFETCHED_AT_MOST)))
+        self._contents.update(zip(ids, self._blobs(ids), strict=True))
 
     def describe(self) -> str:
         """Return what this is, for people."""

@@ -1,8 +1,8 @@
 """Questions about commits; GitPython asks the ones about ancestry, through our own runner.
 
 What every run needs (HEAD, branch) is asked with plumbing: importing GitPython alone costs tens of milliseconds.
-GitPython opens the verified top level only, and its commands go through
-:class:`~pipeline_kit.adapters.git.command.Git`, so they get the same hardened environment as everything else.
+GitPython's commands go through :class:`~pipeline_kit.adapters.git.command.Git`, so they run in the verified top level
+with the same hardened environment as everything else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class GitHistory:
             return None
         arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"]
         answer = self.repository.git.ask(arguments)
-        return answer.stdout.decode("ascii").strip() if answer.status == 0 else None
+        found = answer.stdout.decode("ascii", "replace").strip()
+        # "^REV" passes --verify too, and is printed as "^ID".
+        return found if answer.status == 0 and found.isalnum() else None
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool | None:
         """Return whether ``ancestor`` is reachable from ``descendant``, a commit counting as its own ancestor.
@@ -68,20 +70,26 @@ class GitHistory:
         return None if self.repository.is_shallow else False
 
     def _is_reachable(self, older: str, newer: str) -> bool:
-        """Ask GitPython; both are full ids, so that nothing of the user's reaches its option handling."""
+        """Ask through GitPython; both are full ids, so that nothing of the user's reaches its option handling."""
         import git as gitpython
 
-        with _repository_class(self.repository.git)(
-            str(self.repository.git.toplevel), search_parent_directories=False, expand_vars=False
-        ) as repo:
-            try:
-                return repo.is_ancestor(repo.commit(older), repo.commit(newer))
-            except (gitpython.GitError, ValueError) as error:
-                raise CheckoutError(f"cannot compare {older[:7]} with {newer[:7]}: {error}") from error
+        command = _command_class(self.repository.git)(str(self.repository.git.toplevel))
+        try:
+            command.merge_base(older, newer, is_ancestor=True)
+        except gitpython.GitCommandError as error:
+            reason = error.stderr.strip()
+            if error.status == 1 and not reason:  # git-merge-base(1): "exit with status 1 if not"
+                return False
+            # Git before 2.44 also ends with 1 when a commit in between is missing.
+            raise CheckoutError(f"cannot compare {older[:7]} with {newer[:7]}: {reason}") from error
+        return True
 
 
-def _repository_class(runner: Git) -> type[gitpython.Repo]:
-    """Return GitPython's ``Repo`` with every command run by ``runner`` instead of by GitPython."""
+def _command_class(runner: Git) -> type[gitpython.Git]:
+    """Return GitPython's command wrapper with every command run by ``runner`` instead of by GitPython.
+
+    Its ``Repo`` is not used: that reads ``GIT_*`` variables and the repository's configuration by itself.
+    """
     import git as gitpython
 
     class HardenedCommand(gitpython.Git):
@@ -94,9 +102,4 @@ def _repository_class(runner: Git) -> type[gitpython.Repo]:
                 raise gitpython.GitCommandError(command, answer.status, answer.stderr)
             return answer.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
-    class HardenedRepo(gitpython.Repo):
-        """Opens the directory it is given."""
-
-        GitCommandWrapperType = HardenedCommand
-
-    return HardenedRepo
+    return HardenedCommand
