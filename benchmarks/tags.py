@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from make_monorepo import make
+from make_monorepo import Size, commit, write_tree
 from pairs import Command, compare
 
 
@@ -20,7 +20,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         directory = arguments.directory or Path(scratch) / "monorepo"
         if not (directory / ".git").exists():
-            make_monorepo(directory, files=arguments.files, images=arguments.images)
+            directory.mkdir(parents=True)
+            write_tree(directory, Size(files=arguments.files, images=arguments.images))
+            commit(directory)
         print(f"{arguments.files} files, {arguments.images} images, clean tree")
         _compare(directory, arguments.runs)
 

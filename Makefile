@@ -1,0 +1,37 @@
+# `make help` shows what there is. All it takes is make and python3, 3.11 or newer; see CONTRIBUTING.md.
+BIN := .venv/bin
+READY := .venv/.installed
+CODE := pipeline_kit tests dev benchmarks
+.PHONY: help demo test unit lint fmt docs bench stack-down clean
+
+help: ## show this
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+$(READY): pyproject.toml constraints.txt
+	python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aws,dev]'
+	@touch $@
+demo: $(READY) ## the whole job on a real engine and registry, which are started if need be
+	$(BIN)/python dev/demo.py
+test: lint ## everything CI checks; the last line is pytest's
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov
+unit: $(READY) ## the unit tests alone, in seconds
+	$(BIN)/python -m pytest -q -n 2 tests/unit
+lint: $(READY) ## style, types, import rules, workflow and action files
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	MYPYPATH=dev:tests:benchmarks $(BIN)/mypy --strict --explicit-package-bases $(CODE)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions actions/*/action.yml
+	$(BIN)/zizmor --quiet --offline --persona=pedantic .github/workflows actions
+fmt: $(READY) ## format, and apply the linter's safe corrections
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+docs: $(READY) ## write the generated files below docs/ anew
+	$(BIN)/python dev/write_docs.py
+bench: $(READY) ## measure beside the tools people use now; prints a table
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/tags.py
+stack-down: ## stop the engine and registry that were started here
+	python3 dev/stack.py down
+clean: ## remove what was generated; .venv and the stack's downloads stay
+	rm -rf .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
