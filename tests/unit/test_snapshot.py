@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_kit.snapshot import FILE, LINK, Listing, blob_id
+
+RECORD = FILE + b" " + b"0" * 40
+_NAMES = st.binary(min_size=1, max_size=3).filter(lambda name: not {0, ord("/")} & set(name))
+_PATHS = st.lists(_NAMES, min_size=1, max_size=3).map(b"/".join)
+_ENTRIES = st.dictionaries(_PATHS, st.sampled_from([RECORD, LINK + b" " + b"1" * 40]), max_size=8)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"a\r\nb", bytes(range(256)) * 100])
+def test_blob_id_is_git_s(data: bytes) -> None:
+    """Git names the same bytes the same."""
+    answer = subprocess.run(["git", "hash-object", "--stdin"], input=data, capture_output=True, check=True)
+    assert blob_id(data) == answer.stdout.decode().strip()
+
+
+@given(_ENTRIES)
+def test_a_listing_is_its_entries_in_byte_order(entries: dict[bytes, bytes]) -> None:
+    """Order of construction means nothing; every entry is found, and nothing else."""
+    listing = Listing.of(entries.items())
+    assert dict(listing) == entries
+    assert listing.paths == sorted(entries)
+    assert listing == Listing.of(list(entries.items())[::-1])
+    assert all(listing.get(path) == record for path, record in entries.items())
+    assert listing.get(b"not/there") is None
+    assert len(listing) == len(entries)
+
+
+@given(_ENTRIES, _PATHS.filter(lambda path: path != b"."))
+def test_under_is_everything_below(entries: dict[bytes, bytes], directory: bytes) -> None:
+    """Neighbours whose names merely begin alike stay out."""
+    found = Listing.of(entries.items()).under(directory)
+    prefix = directory + b"/"
+    assert dict(found) == {
+        path.removeprefix(prefix): record for path, record in entries.items() if path.startswith(prefix)
+    }
+
+
+@pytest.mark.parametrize("root", [b"", b"."])
+def test_the_root_is_the_whole(root: bytes) -> None:
+    """Both spellings of the root mean everything."""
+    listing = Listing.of([(b"a", RECORD)])
+    assert listing.under(root) == listing
+
+
+def test_under_stops_at_names_around_the_slash() -> None:
+    """Bytes just before and after the slash do not confuse the search."""
+    listing = Listing.of([(name, RECORD) for name in (b"a", b"a-b", b"a.b", b"a/x", b"a0", b"a/\xff", b"ab/x")])
+    assert listing.under(b"a").paths == [b"x", b"\xff"]
+
+
+@given(_ENTRIES, _ENTRIES)
+def test_digests_are_equal_exactly_when_listings_are(one: dict[bytes, bytes], two: dict[bytes, bytes]) -> None:
+    """Tabs, newlines and other odd bytes in names cannot make two listings look alike."""
+    first, second = Listing.of(one.items()), Listing.of(two.items())
+    assert (first.digest() == second.digest()) is (one == two)
