@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## the whole job on a real engine and registry, which are started if need be
 	$(BIN)/python dev/demo.py
 test: lint ## everything CI checks; the last line is pytest's
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov
 unit: $(READY) ## the unit tests alone, in seconds
 	$(BIN)/python -m pytest -q -n 2 tests/unit
 lint: $(READY) ## style, types, import rules, workflow and action files

@@ -10,6 +10,7 @@ these classes; ``cli`` catches :class:`PipelineKitError` in one place and prints
     │   ├── PushFailed                1
     │   ├── ScanGateFailed            1
     │   └── OutputFailed              1   an output file could not be written
+    │       └── ReaderGone          141   nobody reads stdout any more (128 plus SIGPIPE's number)
     ├── InputError                    2   what the user wrote is wrong
     │   ├── ConfigError               2   pipeline-kit.yaml, with every problem at once
     │   ├── InvalidReference          2   an image reference outside the grammar
@@ -77,6 +78,12 @@ class ScanGateFailed(WorkFailed):
 
 class OutputFailed(WorkFailed):
     """The work is done and an output (report, CI outputs, summary) could not be written."""
+
+
+class ReaderGone(OutputFailed):
+    """Whoever read stdout has closed it; a shell pipeline such as ``| head`` does so, and wants no message."""
+
+    exit_code: ClassVar[int] = 141
 
 
 class InputError(PipelineKitError):

@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from pipeline_kit.snapshot import Listing
 
 
+class Unsent(Protocol):
+    """Tells what no build is sent, so that it need not be read."""
+
+    def __call__(self, path: bytes, *, is_directory: bool) -> bool:
+        """Return whether ``path``, and all below a directory, is kept out of every context by ignore rules."""
+        ...
+
+
 class Tree(Protocol):
     """Files as they would be sent to a build: the work tree, a plain directory, or one commit."""
 
-    def listing(self, directories: Sequence[str]) -> Listing:
+    def listing(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> Listing:
         """Return everything below ``directories`` (relative POSIX paths; ``.`` is the root) with root-relative paths.
 
-        Includes what git ignores and does not track. Raises a :class:`~pipeline_kit.errors.CheckoutError` subclass
-        where the checkout cannot be trusted.
+        Includes what git ignores and does not track. What ``unsent`` says is sent to no build may be left out unread;
+        a directory that holds nothing else then counts as one without files. Raises a
+        :class:`~pipeline_kit.errors.CheckoutError` subclass where the checkout cannot be trusted.
         """
         ...
 

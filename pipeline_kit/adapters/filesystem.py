@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from pipeline_kit.ports import Unsent
+
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_POINTER_LIMIT = 1024
 """A pointer file is smaller than this many bytes (git-lfs specification, docs/spec.md)."""
@@ -84,15 +86,16 @@ def base_of(root: Path) -> bytes:
     return real if real.endswith(b"/") else real + b"/"
 
 
-def scan(base: bytes, asked: Sequence[bytes], *, include_git: bool) -> Scan:
+def scan(base: bytes, asked: Sequence[bytes], *, include_git: bool, unsent: Unsent | None = None) -> Scan:
     """Walk the ``asked`` paths (cleaned, not nested) below ``base``; what does not exist adds nothing.
 
+    Directories that ``unsent`` names are not entered, and do not count as content of the one they lie in.
     Raises UnreadableFile, ContextChanged when a directory goes away meanwhile, InputError for a link to a directory.
     """
     found = Scan()
     for path in asked:
         if _is_directory(base, path):
-            _walk(base, path, found, include_git=include_git)
+            _walk(base, path, found, include_git=include_git, unsent=unsent)
         elif os.path.lexists(base + path):
             found.leaves.append(path)
     return found
@@ -108,7 +111,7 @@ def _is_directory(base: bytes, path: bytes) -> bool:
     return os.path.isdir(base + path)
 
 
-def _walk(base: bytes, start: bytes, found: Scan, *, include_git: bool) -> None:
+def _walk(base: bytes, start: bytes, found: Scan, *, include_git: bool, unsent: Unsent | None) -> None:
     """Add everything below the directory ``start``; about 1 µs an entry, hence the plain loop."""
     pending = [start + b"/" if start else b""]
     add, push, open_directory = found.leaves.append, pending.append, os.scandir
@@ -121,11 +124,13 @@ def _walk(base: bytes, start: bytes, found: Scan, *, include_git: bool) -> None:
                     name = entry.name
                     if name == b".git" and not include_git:
                         continue
-                    is_empty = False
-                    if entry.is_dir(follow_symlinks=False):
+                    if not entry.is_dir(follow_symlinks=False):
+                        add(prefix + name)
+                    elif unsent is None or not unsent(prefix + name, is_directory=True):
                         push(prefix + name + b"/")
                     else:
-                        add(prefix + name)
+                        continue
+                    is_empty = False
         except OSError as error:
             raise _translated(error, prefix) from error
         if is_empty and prefix:
@@ -276,6 +281,26 @@ def merged(records: dict[bytes, bytes], empty: Iterable[bytes]) -> Listing:
     return Listing(paths, [records[path] for path in paths])
 
 
+def split_unsent(paths: Sequence[bytes], unsent: Unsent | None) -> tuple[list[bytes], list[bytes]]:
+    """Return the files that some build may be sent, and the others, which need not be read."""
+    if unsent is None:
+        return list(paths), []
+    wanted: list[bytes] = []
+    dropped: list[bytes] = []
+    for path in paths:
+        (dropped if unsent(path, is_directory=False) else wanted).append(path)
+    return wanted, dropped
+
+
+def with_emptied(listing: Listing, dropped: Sequence[bytes]) -> Listing:
+    """Return ``listing`` with the directories in which nothing is left after leaving out the ``dropped`` files."""
+    parents = {parent for path in dropped if (parent := path.rpartition(b"/")[0])}
+    emptied = [parent for parent in parents if not listing.spans(parent)]
+    if not emptied:
+        return listing
+    return Listing.of([*listing, *((parent, EMPTY_DIRECTORY_RECORD) for parent in emptied)])
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryTree:
     """A directory without git, such as a CodePipeline source bundle; implements :class:`pipeline_kit.ports.Tree`.
@@ -286,14 +311,17 @@ class DirectoryTree:
     root: Path
     allow_lfs_pointers: bool = False
 
-    def listing(self, directories: Sequence[str], *, include_git: bool = False) -> Listing:
+    def listing(
+        self, directories: Sequence[str], *, include_git: bool = False, unsent: Unsent | None = None
+    ) -> Listing:
         """Return everything below ``directories``; raises CheckoutError subclasses, InputError for paths outside."""
         base = base_of(self.root)
-        found = scan(base, clean_directories(directories), include_git=include_git)
-        hashed = hash_paths(base, found.leaves)
+        found = scan(base, clean_directories(directories), include_git=include_git, unsent=unsent)
+        wanted, dropped = split_unsent(found.leaves, unsent)
+        hashed = hash_paths(base, wanted)
         if not self.allow_lfs_pointers:
             refuse_pointers(hashed.pointers)
-        return merged(hashed.records, found.empty)
+        return with_emptied(merged(hashed.records, found.empty), dropped)
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, following links inside the root; ``None`` if absent."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pipeline_kit.ports import Unsent
+
 _NO_ID = b" -"
 
 
@@ -47,7 +49,7 @@ class InspectedTree:
     _walked: dict[bytes, Listing] = field(default_factory=dict)
     _listings: dict[tuple[bytes, ...], Listing] = field(default_factory=dict)
 
-    def listing(self, directories: Sequence[str]) -> Listing:
+    def listing(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> Listing:  # noqa: ARG002 - sees all
         """Return everything below ``directories``; raises InputError for paths outside the root or through a link."""
         self.asked = clean_directories(directories)
         place = tuple(self.asked)

@@ -12,6 +12,7 @@ from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.adapters.registry.credentials import CredentialChain, DockerConfig
 from pipeline_kit.app.context_files import context_files
 from pipeline_kit.app.docker_config import docker_config_for
+from pipeline_kit.execute.publish import require_certain
 from pipeline_kit.plan import Verdict
 from pipeline_kit.reference import parse_reference
 
@@ -42,8 +43,14 @@ class RegistryQuestions:
     session: Session
 
     def observe(self, reference: str) -> str | None:
-        """Return the digest that the registry holds under a tag, ``None`` when it is not there."""
-        return self.session.registry.observe(parse_reference(reference)).digest
+        """Return the digest that the registry holds under a tag, ``None`` when it is certain that there is none.
+
+        Raises RegistryRefused and RegistryUnreachable.
+        """
+        tagged = parse_reference(reference)
+        answer = self.session.registry.observe(tagged)
+        require_certain(answer, tagged)
+        return answer.digest
 
     def probe(self, repository: str) -> bool | None:
         """Return whether the registry answers for a repository; ``None`` when it cannot be said."""

@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.app.project import in_tree
+from pipeline_kit.app.unsent import IgnoredByAll
 from pipeline_kit.config import DirectoryContext, ImageContext, expand
 from pipeline_kit.content_tag import EXTRA_INPUTS
 from pipeline_kit.dockerfile import Dockerfile, Uses, arg_uses, parse, uses
-from pipeline_kit.dockerignore import IgnoreRules, ignore_file_candidates
+from pipeline_kit.dockerignore import IgnoreRules, Walk, ignore_file_candidates
 from pipeline_kit.errors import DockerfileError, InputError
-from pipeline_kit.snapshot import LINK, Listing
+from pipeline_kit.snapshot import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline_kit.config import Config, ImageConfig
-    from pipeline_kit.ports import Tree
+    from pipeline_kit.ports import Tree, Unsent
 
 _MAX_LINKS = 40
 GIT_DIRECTORY = b".git"
@@ -50,6 +51,7 @@ class _Ignore:
     name: str
     data: bytes
     rules: IgnoreRules
+    walk: Walk
 
 
 @dataclass(slots=True)
@@ -74,8 +76,20 @@ class Reader:
         Raises DockerfileError, DockerignoreError, InputError or a CheckoutError subclass.
         """
         images = [self.config.images[name] for name in names]
-        self.whole = self.tree.listing(_outermost(self._directories(images)))
+        self.whole = self.tree.listing(_outermost(self._directories(images)), unsent=self._unsent(images))
         return {image.name: self._sources(image) for image in images}
+
+    def _unsent(self, images: Iterable[ImageConfig]) -> Unsent:
+        walks: dict[bytes, list[Walk]] = {}
+        inputs: set[bytes] = set()
+        for image in images:
+            contexts: list[tuple[str, str | None]] = [(image.context, image.dockerfile)]
+            contexts += [(c.path, None) for c in image.contexts.values() if isinstance(c, DirectoryContext)]
+            for context, dockerfile in contexts:
+                place = self._path(context).encode("utf-8", "surrogateescape")
+                walks.setdefault(b"" if place == b"." else place, []).append(self._ignore(context, dockerfile).walk)
+            inputs |= {self._path(path).encode("utf-8", "surrogateescape") for path in image.inputs}
+        return IgnoredByAll(walks, inputs)
 
     def _directories(self, images: Iterable[ImageConfig]) -> set[str]:
         found: set[str] = set()
@@ -96,7 +110,10 @@ class Reader:
         )
         if used.unresolved:
             first = used.unresolved[0]
-            raise DockerfileError(f"{image.dockerfile}:{first.line}: {first.text}: {first.why}")
+            raise DockerfileError(
+                f"{image.dockerfile}:{first.line}: {first.text}: {first.why}",
+                hint=f"correct that line, or give the value under images.{image.name}.args",
+            )
         _refuse_used_volatile_args(image, dockerfile, args)
         files = {"": self._context(image.context, image.dockerfile)}
         for name, context in image.contexts.items():
@@ -152,8 +169,8 @@ class Reader:
                 shown = posixpath.normpath(posixpath.join(directory, name))
                 if data not in self._rules:
                     self._rules[data] = IgnoreRules.parse(data, shown)
-                return _Ignore(shown, data, self._rules[data])
-        return _Ignore("", b"", IgnoreRules.EMPTY)
+                return _Ignore(shown, data, self._rules[data], self._rules[data].walk())
+        return _Ignore("", b"", IgnoreRules.EMPTY, IgnoreRules.EMPTY.walk())
 
     def _context(self, context: str, dockerfile: str | None) -> Listing:
         ignore = self._ignore(context, dockerfile)
@@ -182,10 +199,9 @@ class Reader:
         path = name
         for _ in range(_MAX_LINKS):
             full = posixpath.normpath(posixpath.join(directory, path))
-            record = self.whole.get(full.encode("utf-8", "surrogateescape"))
-            if record is None or not record.startswith(LINK):
-                return self.tree.read(full)
             target = self.tree.read_link(full)
+            if not target:
+                return self.tree.read(full)
             path = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).lstrip("/")
         return None
 

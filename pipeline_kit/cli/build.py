@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.messages import say, tell_error
 from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_product
 
@@ -125,7 +125,7 @@ def _tell(settings: Settings, session: Session, done: RunReport, *, as_json: boo
 
     An output that cannot be written does not keep the others from being written.
     """
-    from pipeline_kit.errors import OutputFailed
+    from pipeline_kit.errors import OutputFailed, ReaderGone
     from pipeline_kit.outputs.files import write_atomically
     from pipeline_kit.outputs.github_files import write_outputs, write_summary
     from pipeline_kit.outputs.json_report import json_text
@@ -146,8 +146,8 @@ def _tell(settings: Settings, session: Session, done: RunReport, *, as_json: boo
         try:
             write()
         except OutputFailed as error:
-            say(f"error: {error.message}")
-            say(f"  next: {error.hint}") if error.hint else None
+            if not isinstance(error, ReaderGone):
+                tell_error(error)
             code = code or error.exit_code
     _tell_failures(done)
     if settings.verbosity >= 0:

@@ -19,8 +19,19 @@ def run() -> NoReturn:
     if sys.argv[1:] == ["--version"]:  # asked by scripts, often: answered before Click is loaded
         print(f"pipeline-kit {__version__}")  # noqa: T201 - this is the command line
         sys.exit(0)
+    _insist_on_utf8()
     _replace_closed_streams()
     _leave(_guarded(sys.argv[1:]))
+
+
+def _insist_on_utf8() -> None:
+    """Start over in Python's UTF-8 mode where the locale encodes file names otherwise.
+
+    Paths in a configuration are UTF-8, as git's are, so tags may not depend on the locale.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command again
 
 
 def _replace_closed_streams() -> None:
@@ -40,7 +51,7 @@ def _guarded(arguments: Sequence[str]) -> int:
 
     from pipeline_kit.cli.main import main
     from pipeline_kit.cli.messages import tell_error
-    from pipeline_kit.errors import Interrupted, PipelineKitError
+    from pipeline_kit.errors import Interrupted, PipelineKitError, ReaderGone
 
     code: object = 0
     try:
@@ -50,8 +61,8 @@ def _guarded(arguments: Sequence[str]) -> int:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        code = _EPIPE_CODE
+    except ReaderGone as error:
+        code = error.exit_code
     except (PipelineKitError, Interrupted) as error:
         tell_error(error)
         code = error.exit_code

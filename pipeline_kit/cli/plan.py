@@ -103,13 +103,14 @@ def _summary(plan: Plan, requests: int, seconds: float, *, offline: bool) -> str
 
 
 def _tell_blocked(plan: Plan) -> None:
-    """Say what keeps images from being decided, each cause once, and what to do about it."""
+    """Say in one message which images cannot be decided, why the first one cannot, and what to do."""
     from pipeline_kit.plan import Action
 
     blocked = [image for image in plan.images.values() if image.action is Action.BLOCKED]
-    for cause in dict.fromkeys((reason, image.hint) for image in blocked for reason in image.reasons):
-        say(f"error: {cause[0]}")
-        say(f"  next: {cause[1] or 'run it again when the registry answers for certain'}")
+    if blocked:
+        first = blocked[0]
+        say(f"error: it is not certain whether {', '.join(image.name for image in blocked)} exist: {first.reasons[0]}")
+        say(f"  next: {first.hint or 'run it again when the registry answers for certain'}")
 
 
 def _exit_code(plan: Plan, *, detailed: bool) -> int:

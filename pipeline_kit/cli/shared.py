@@ -40,16 +40,16 @@ def open_session(settings: Settings) -> Session:
 def print_product(text: str) -> None:
     """Write to stdout exactly what a script reads.
 
-    Raises OutputFailed, or BrokenPipeError when nobody reads any more.
+    Raises OutputFailed, or ReaderGone when nobody reads any more.
     """
-    from pipeline_kit.errors import OutputFailed
+    from pipeline_kit.errors import OutputFailed, ReaderGone
 
     if sys.stdout is None:
         raise OutputFailed("standard output is closed", hint="give the command somewhere to write, or >/dev/null")
     try:
         click.echo(text, file=tolerate(sys.stdout), nl=not text.endswith("\n"))
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise ReaderGone("nobody reads standard output any more") from error
     except OSError as error:
         raise OutputFailed(f"cannot write to standard output: {error.strerror or error}") from error
 

@@ -6,6 +6,6 @@ followed rule by rule and compared with a real BuildKit in ``tests/integration/t
 
 from __future__ import annotations
 
-from pipeline_kit.dockerignore.rules import IgnoreRules, ignore_file_candidates
+from pipeline_kit.dockerignore.rules import IgnoreRules, Walk, ignore_file_candidates
 
-__all__ = ["IgnoreRules", "ignore_file_candidates"]
+__all__ = ["IgnoreRules", "Walk", "ignore_file_candidates"]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
+from itertools import pairwise
 
 
 class GoRegexpError(ValueError):
@@ -43,6 +44,9 @@ class Node:
 
 
 SKIP = Node(Kind.SKIP, "(?:.*/)?")
+_START = r"\A"
+_NOT_SLASH = r"[^\U0000002f-\U0000002f]"
+_SLASH = Node(Kind.CHARACTERS, "/")
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,12 @@ class GoRegexp:
 
     @cached_property
     def loops(self) -> int:
-        """Return how many parts repeat: the degree of Python's backtracking in the worst case."""
-        return max(sum(node.loops for node in nodes) for nodes in self.alternatives)
+        """Return how many parts can stop at more than one place: the degree of Python's backtracking at worst.
+
+        The ``*`` of ``*/`` stops at the next slash or nowhere, so however many an anchored pattern has, they add up
+        and do not multiply: ``*/*/*/*.py[cod]`` stands in many a Python project's ignore file and is cheap.
+        """
+        return max(map(_free_loops, self.alternatives))
 
     def search(self, text: str) -> bool:
         """Return whether the expression occurs in ``text``, in time linear in its length as Go does.
@@ -71,6 +79,15 @@ class GoRegexp:
     @cached_property
     def _programs(self) -> tuple[_Program, ...]:
         return tuple(_compile(nodes) for nodes in self.alternatives)
+
+
+def _free_loops(nodes: tuple[Node, ...]) -> int:
+    """Return how many of an alternative's nodes multiply the ways to match it."""
+    loops = sum(node.loops for node in nodes)
+    if not nodes or nodes[0].source != _START:
+        return loops
+    bound = sum(node.source == _NOT_SLASH and node.loops and following == _SLASH for node, following in pairwise(nodes))
+    return max(loops - bound, min(loops, 1))
 
 
 class _Op(Enum):

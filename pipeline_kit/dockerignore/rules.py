@@ -44,8 +44,12 @@ class IgnoreRules:
         if not self:
             return False
         parent, _, _ = path.rpartition(b"/")
-        walk = _Walk(self.patterns)
+        walk = Walk(self.patterns)
         return walk.directory(path, walk.state(parent)).excluded
+
+    def walk(self) -> Walk:
+        """Return a walk over one tree, to ask about single paths; it remembers directories."""
+        return Walk(self.patterns)
 
     def filter(self, listing: Listing) -> Listing:
         """Return exactly the entries of ``listing`` that BuildKit sends for a local context with these rules.
@@ -55,7 +59,7 @@ class IgnoreRules:
         """
         if not _may_exclude_any(self.patterns, listing):
             return listing
-        walk = _Walk(self.patterns)
+        walk = Walk(self.patterns)
         paths: list[bytes] = []
         records: list[bytes] = []
         filled: set[bytes] = set()
@@ -129,7 +133,7 @@ class _Directory:
     matched: tuple[bool, ...]
 
 
-class _Walk:
+class Walk:
     """Verdicts on the directories of one tree, each found once.
 
     moby's ``MatchesUsingParentResults``: a pattern that matched a directory applies to all below it; patterns are
@@ -142,6 +146,15 @@ class _Walk:
         self._exceptions = _exception_roots(patterns)
         self._states: dict[bytes, _Directory] = {b"": _Directory(False, True, (False,) * len(patterns))}
         self._tests: dict[tuple[tuple[int, ...], bool], bool | Callable[[bytes], bool]] = {}
+
+    def is_closed(self, directory: bytes) -> bool:
+        """Return whether BuildKit's walk does not even enter ``directory``, so that nothing in it is sent."""
+        return not self.state(directory).entered
+
+    def excludes_file(self, path: bytes) -> bool:
+        """Return whether a file is not sent."""
+        verdict = self.entries_excluded(path.rpartition(b"/")[0])
+        return verdict if isinstance(verdict, bool) else verdict(path)
 
     def state(self, path: bytes) -> _Directory:
         """Return what is known in the directory ``path``; ``b""`` is the root."""

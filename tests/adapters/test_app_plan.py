@@ -240,6 +240,19 @@ def test_an_answer_that_is_no_spec_true_404_is_never_absent(
     assert found.images["web"].reasons[0]
 
 
+def test_a_missing_repository_of_ecr_is_refused(
+    shop: Path, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where repositories are not created by a push, NAME_UNKNOWN is no absent tag, and the remedy is spelled out."""
+    monkeypatch.setattr("pipeline_kit.adapters.registry.failures.is_ecr_host", lambda _: True)
+    registry.creates_repositories = False
+    found = plan(shop)
+    image = found.images["web"]
+    assert (image.action, image.verdict) == (Action.BLOCKED, Verdict.DENIED)
+    assert "shop/web does not exist" in image.reasons[0]
+    assert image.hint == "create it: aws ecr create-repository --repository-name shop/web"
+
+
 def test_missing_platforms_are_completed(checkout: Checkout, registry: FakeRegistry) -> None:
     """The index is looked into; a whole one costs one request more and is skipped."""
     both = ["linux/amd64", "linux/arm64"]

@@ -85,8 +85,6 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _forward
-
     def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes) -> None:
         self.send_response_only(status)
         for name, value in headers:
@@ -107,3 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         while self.rfile.readline().strip():
             pass
         return body
+
+
+for _method in ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler._forward)

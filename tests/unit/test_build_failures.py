@@ -4,7 +4,7 @@ import io
 import os
 import stat
 import tarfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +25,9 @@ from pipeline_kit.errors import (
     UnreadableFile,
 )
 from pipeline_kit.ports import ContextFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_text_without_a_meaning(answer: bool | None, error: type[PipelineKitErro
             "may not talk to the Docker Engine at unix:///var/run/docker.sock (from DOCKER_CONTEXT=far)",
             "group",
         ),
-        ("unable to parse docker host `nonsense`", {"DOCKER_HOST": "nonsense"}, "nonsense (from DOCKER_HOST) is not", "unix"),
+        ("unable to parse docker host `x`", {"DOCKER_HOST": "x"}, "x (from DOCKER_HOST) is not an address", "unix"),
         ('context "x": context not found: open x', {"DOCKER_CONTEXT": "x"}, 'context "x"', "docker context ls"),
     ],
 )  # fmt: skip
@@ -105,10 +108,10 @@ def test_engine_that_cannot_be_reached(text: str, environ: dict[str, str], messa
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("ERROR: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", True),
-        ("ERROR: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF", True),
-        ('ERROR: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1', False),
-        ("ERROR: failed to solve: failed to push h/r: connection refused", False),
+        ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", True),
+        ("failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF", True),
+        ('process "/bin/sh -c false" did not complete successfully: exit code: 1', False),
+        ("failed to push h/r: connection refused", False),
     ],
 )  # fmt: skip
 def test_what_means_that_the_engine_is_gone(text: str, answer: bool) -> None:

@@ -326,3 +326,31 @@ def test_large_contexts_filter_fast() -> None:
     start = time.perf_counter()
     assert len(ignore.filter(tree)) == 60_000
     assert time.perf_counter() - start < 2
+
+
+def test_globs_of_many_levels_filter_fast() -> None:
+    """The stars that many a Python project's ignore file has are not taken for hostile."""
+    tree = Listing.of((f"services/team/package-{n % 100}/module_{n}.py".encode(), FILE_RECORD) for n in range(20_000))
+    ignore = rules("*/*/*/*.py[cod]", "*/*/*/__pycache__/", "*/*/*/*.swp", "*/*/*/.ropeproject")
+    start = time.perf_counter()
+    assert len(ignore.filter(tree)) == 20_000
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("expression", "loops"),
+    [
+        ("^[^/]*/[^/]*/[^/]*/[^/]*\\.py[cod]$", 1),
+        ("^[^/]*/x$", 1),
+        ("^(.*/)?[^/]*/x$", 1),
+        ("^[^/]*a[^/]*/x$", 1),
+        ("^[^/]*a[^/]*b$", 2),
+        ("[^/]*/[^/]*/x$", 2),
+        ("^a|[^/]*/[^/]*/x$", 2),
+        ("^[ab]*/[ab]*/x$", 2),
+        ("^a$", 0),
+    ],
+)
+def test_only_stars_with_a_choice_multiply(expression: str, loops: int) -> None:
+    """A star before a slash has one place to stop; without an anchor, or over another class, it is counted."""
+    assert parse_go_regexp(expression).loops == loops

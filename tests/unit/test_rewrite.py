@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ _NEW = "host/base@sha256:" + "0" * 64
         ("FROM other\nCOPY --from=base /base /base\n", f"FROM other\nCOPY --from={_NEW} /base /base\n"),
         ("FROM other\nCOPY --chown=1 --from=base a b\n", f"FROM other\nCOPY --chown=1 --from={_NEW} a b\n"),
         ("# escape=`\nFROM `\nbase\nRUN base\n", f"# escape=`\nFROM `\n{_NEW}\nRUN base\n"),
+        ("from from AS x\n", "from from AS x\n"),
         ("FROM based\nRUN echo FROM base\n", "FROM based\nRUN echo FROM base\n"),
         ("FROM other\nLABEL a=\xe9\n", "FROM other\nLABEL a=\xe9\n"),
     ],
@@ -38,6 +41,11 @@ def test_reference_that_an_argument_gives() -> None:
     assert rewrite(text, {"base:2": _NEW}, {}) == text
 
 
+def test_base_called_like_the_keyword() -> None:
+    """The keyword is not taken for a reference of the same name."""
+    assert rewrite(b"from from\n", {"from": _NEW}, {}) == f"from {_NEW}\n".encode()
+
+
 def test_unreadable_dockerfile() -> None:
     """What BuildKit would refuse is refused here, with its line."""
     with pytest.raises(DockerfileError, match="2"):
@@ -48,17 +56,16 @@ def test_unreadable_dockerfile() -> None:
 def test_nothing_to_replace_changes_nothing(tail: str) -> None:
     """Without replacements the bytes are the same."""
     data = f"FROM base\nRUN x {tail}".encode()
-    try:
+    with contextlib.suppress(DockerfileError):
         assert rewrite(data, {}, {}) == data
-    except DockerfileError:
-        pass
 
 
 @pytest.mark.parametrize(
     ("text", "reasons"),
     [
-        ("FROM --platform=linux/amd64 a\nCOPY --from=b --chown=1 x y\nADD --chown=1 x y\nHEALTHCHECK --interval=1s NONE\n", []),
-        ("FROM a\nRUN --mount=type=cache,target=/x --network=none y\n", ["line 2: RUN --mount", "line 2: RUN --network"]),
+        ("FROM --platform=linux/amd64 a\nCOPY --from=b --chown=1 x y\nADD --chown=1 x y\n", []),
+        ("FROM a\nHEALTHCHECK --interval=1s CMD x\n", []),
+        ("FROM a\nRUN --mount=type=tmpfs --network=none y\n", ["line 2: RUN --mount", "line 2: RUN --network"]),
         ("FROM a\nCOPY --link x y\nADD --checksum=sha256:0 x y\n", ["line 2: COPY --link", "line 3: ADD --checksum"]),
         ("FROM a\nRUN <<E\nx\nE\n", ["line 2: a here-document"]),
         ("# syntax=docker/dockerfile:1\nFROM a\n", []),

@@ -40,10 +40,11 @@ class Export(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BakeDefinition:
-    """A definition as JSON ``text``, and the image behind each bake target, by target."""
+    """A definition as JSON ``text``, the image behind each bake target, and what each image builds upon."""
 
     text: str
     images: Mapping[str, str]
+    graph: Mapping[str, tuple[str, ...]]
 
 
 def needs(request: BuildRequest) -> tuple[str, ...]:
@@ -100,7 +101,8 @@ def definition(requests: Sequence[BuildRequest], wanted: Collection[str], export
         },
     }
     # ASCII with \\u escapes carries lone surrogates (a file name's bytes) as far as JSON can.
-    return BakeDefinition(json.dumps(document), {targets[name]: name for name in by_name if name in included})
+    images = {targets[name]: name for name in by_name if name in included}
+    return BakeDefinition(json.dumps(document), images, {name: needs(by_name[name]) for name in images.values()})
 
 
 def _closure(by_name: Mapping[str, BuildRequest], wanted: Collection[str]) -> set[str]:

@@ -131,11 +131,12 @@ class BakeJob:
         offset = self._settings.clock.monotonic() - self._begun
         requests = list(self._requests.values())
         run = self._settings.bake.run(definition(requests, names, self._export), requests, self._say)
-        for name, (started, seconds) in run.reader.times(self._graph).items():
+        for name, (started, seconds) in run.reader.times().items():
             first, longest = self._times.get(name, (offset + started, seconds))
             self._times[name] = first, max(longest, seconds)
-        text = "\n".join(run.reader.text)
-        if run.code != 0 and is_unreachable(text):
+        text = run.reader.error_text()
+        # With a failed step it is a build that failed, whatever the step wrote.
+        if run.code != 0 and not run.reader.failures() and is_unreachable(text):
             raise unreachable(text, self._settings.bake.environ, builder=self._settings.bake.name)
         return run
 
@@ -173,7 +174,7 @@ class BakeJob:
         """Return the images of ``left`` that failed in ``run``; empty when nobody can tell."""
         reader = run.reader
         blamed: dict[str, StepFailure] = {}
-        for name, failure in reader.failures(self._graph).items():
+        for name, failure in reader.failures().items():
             # A dependency that was built in an earlier run and cannot be rebuilt stops those that link to it.
             hit = [name] if name in left else [other for other in left if name in dependencies(self._graph, [other])]
             blamed.update(dict.fromkeys(hit, failure))

@@ -48,7 +48,7 @@ class Bake:
         on_event: Callable[[BuildEvent], None],
     ) -> BakeRun:
         """Run bake once. Nothing of it is left behind, whatever is raised meanwhile. Raises EngineUnreachable."""
-        reader = ProgressReader(definition.images)
+        reader = ProgressReader(definition.images, definition.graph)
 
         def read(line: str) -> None:
             for event in reader.feed(line):

@@ -118,10 +118,10 @@ def is_unreachable(text: str) -> bool:
 
 
 _UNREACHABLE_RE = re.compile(
-    r"Cannot connect to the Docker daemon|error during connect|trying to connect to the [Dd]ocker"
-    r"|failed to (?:receive status|list workers|find driver|initialize builder|dial|fetch metadata)"
-    r"|unable to parse docker host|^ERROR: no builder |closing transport|error reading from server"
-    r"|code = Unavailable"
+    r"^(?:Cannot connect to the Docker daemon|error during connect|permission denied while trying to connect"
+    r"|failed to (?:receive status|list workers|find driver|initialize builder|dial|connect to the docker API)"
+    r"|unable to parse docker host|no builder )"
+    r"|closing transport|error reading from server"
 )
 
 

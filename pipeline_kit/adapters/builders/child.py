@@ -44,14 +44,15 @@ def run_lines(
         )
     except OSError as error:
         raise EngineUnreachable(f"{argv[0]} cannot be started: {error.strerror}") from error
-    try:
-        with child:
+    with child:
+        try:
             _feed(child, stdin)
             _read(child, on_line)
             return child.wait()
-    except BaseException:
-        _end(child)
-        raise
+        except BaseException:
+            # Inside the block: leaving it waits for the child, which must have been told to end by then.
+            _end(child)
+            raise
 
 
 def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
@@ -65,29 +66,20 @@ def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
 
 def _read(child: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
     assert child.stderr is not None  # noqa: S101 - PIPE was asked for
-    try:
-        while line := child.stderr.readline(_LONGEST_LINE):
-            on_line(line.decode("utf-8", "replace"))
-    except BaseException:
-        # Here and not later: leaving Popen's own block would wait for a child that nobody has told to end.
-        _end(child)
-        raise
+    while line := child.stderr.readline(_LONGEST_LINE):
+        on_line(line.decode("utf-8", "replace"))
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child's whole group: TERM, two seconds, KILL."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, number)
+    """End the child's whole group: TERM, two seconds at most, KILL; a second interruption leads to KILL at once."""
+    try:
+        _signal(child, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_GRACE_SECONDS)
-            if number is signal.SIGKILL or not _group_lives(child.pid):
-                return
+    finally:
+        _signal(child, signal.SIGKILL)
 
 
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)

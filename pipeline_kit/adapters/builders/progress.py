@@ -62,11 +62,14 @@ class _Step:
 class ProgressReader:
     """Turns lines into events and remembers what is needed afterwards.
 
-    ``images`` maps each bake target of the run to its image. Give every line to :meth:`feed`.
+    ``images`` maps each bake target of the run to its image, ``graph`` an image to those it builds upon. Give every
+    line to :meth:`feed`. BuildKit shows a step of an image also as one of what builds upon it, at times before it shows
+    it as the image's own: an event may then bear the wrong image's name; :meth:`failures` and :meth:`times` do not.
     """
 
-    def __init__(self, images: Mapping[str, str]) -> None:
+    def __init__(self, images: Mapping[str, str], graph: Mapping[str, Collection[str]]) -> None:
         self._images = images
+        self._graph = graph
         self._steps: dict[str, _Step] = {}
         self._open: list[str] = []
         self._zero: float | None = None
@@ -109,28 +112,28 @@ class ProgressReader:
         names = [name for line in self.text for name in re.findall(r"ERROR: target ([\w-]+): ", line)]
         return tuple(self._images[name] for name in names if name in self._images)
 
-    def failures(self, graph: Mapping[str, Collection[str]]) -> dict[str, StepFailure]:
+    def failures(self) -> dict[str, StepFailure]:
         """Return the failed images with their first failed step.
 
-        ``graph`` maps an image to those it builds upon. A step shared with what builds upon an image is the image's
-        own; what was only cancelled because something else failed is not a failure.
+        A step shared with what builds upon an image is the image's own; what was only cancelled because something else
+        failed is not a failure.
         """
         found: dict[str, StepFailure] = {}
         for step in self._steps.values():
             if step.error and not _CANCELLED_RE.search(step.error):
                 failure = StepFailure(step.name, step.error, tuple(step.tail))
-                for image in _owners(step.images, graph):
+                for image in _owners(step.images, self._graph):
                     found.setdefault(image, failure)
         return found
 
-    def times(self, graph: Mapping[str, Collection[str]]) -> dict[str, tuple[float, float]]:
+    def times(self) -> dict[str, tuple[float, float]]:
         """Return when each image's first own step began, in seconds after the run's first, and the seconds taken."""
         spans: dict[str, tuple[float, float]] = {}
         for step in self._steps.values():
             if step.started is None:
                 continue
             end = step.completed if step.completed is not None else step.started
-            for image in _owners(step.images, graph):
+            for image in _owners(step.images, self._graph):
                 first, last = spans.get(image, (step.started, end))
                 spans[image] = min(first, step.started), max(last, end)
         zero = self._zero or 0.0
@@ -221,7 +224,7 @@ class ProgressReader:
     def _line(self, step: _Step, line: str) -> Iterator[BuildEvent]:
         step.tail.append(line)
         if step.images:
-            yield BuildEvent(step.images[0], "log", line)
+            yield BuildEvent(_owners(step.images, self._graph)[0], "log", line)
 
 
 def _owners(images: Collection[str], graph: Mapping[str, Collection[str]]) -> list[str]:

@@ -39,7 +39,7 @@ def rewrite(data: bytes, replacements: Mapping[str, str], args: Mapping[str, str
     for stage in dockerfile.stages:
         found = _lookup(stage.base, scope, replacements)
         if found is not None:
-            _replace(lines, stage.line, ends[stage.line], rb"(?<=[ \t\n])", stage.base, found)
+            _replace(lines, stage.line, ends[stage.line], rb"(?<![^ \t])", stage.base, found)
         for instruction in stage.instructions:
             if isinstance(instruction, Copy) and instruction.origin in replacements:
                 line, new = instruction.line, replacements[instruction.origin]
@@ -80,9 +80,14 @@ def _lookup(base: str, scope: GlobalScope, replacements: Mapping[str, str]) -> s
 
 
 def _replace(lines: list[bytes], first: int, last: int, before: bytes, old: str, new: str) -> None:
-    """Replace the first whole word ``old`` in the lines ``first`` to ``last`` (1-based), keeping their number."""
-    text = b"\n".join(lines[first - 1 : last])
+    """Replace the first whole word ``old`` in the lines ``first`` to ``last`` (1-based), comments left alone."""
     word = re.escape(old.encode("utf-8", "surrogateescape"))
-    pattern = re.compile(before + word + rb"(?=[ \t\r\n]|\Z)")
-    done = pattern.sub(lambda _: new.encode("utf-8"), text, count=1)
-    lines[first - 1 : last] = done.split(b"\n")
+    pattern = re.compile(before + word + rb"(?=[ \t\r]|\Z)")
+    keyword = re.compile(rb"[ \t]*\w+")
+    for index in range(first - 1, last):
+        head = keyword.match(lines[index]) if index == first - 1 else None
+        start = head.end() if head else 0
+        match = pattern.search(lines[index], start)
+        if match is not None and not lines[index].lstrip().startswith(b"#"):
+            lines[index] = lines[index][: match.start()] + new.encode() + lines[index][match.end() :]
+            return

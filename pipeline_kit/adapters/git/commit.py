@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline_kit.adapters.git.repository import Repository
+    from pipeline_kit.ports import Unsent
 
 # An entry of ls-tree -r: mode SP type SP id TAB path; with -r the types are "blob" and "commit" (a submodule).
 _MODE = slice(0, 6)
@@ -53,7 +54,7 @@ class CommitTree:
     _whole: list[Listing] = field(default_factory=list, repr=False, compare=False)
     _contents: dict[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
 
-    def listing(self, directories: Sequence[str], *, include_git: bool = False) -> Listing:  # noqa: ARG002 - a commit holds no .git
+    def listing(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> Listing:  # noqa: ARG002 - all is at hand
         """Return everything below ``directories``; raises CheckoutError for submodules and LFS pointers."""
         asked = clean_directories(directories)
         if asked != [b""]:

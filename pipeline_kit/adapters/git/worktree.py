@@ -23,6 +23,8 @@ from pipeline_kit.adapters.filesystem import (
     refuse_pointers,
     scan,
     shown_all,
+    split_unsent,
+    with_emptied,
 )
 from pipeline_kit.adapters.git.conversion import find_mentions, read_settings, suspects, tracked_attributes
 from pipeline_kit.adapters.git.history import GitHistory
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.filesystem import Scan
     from pipeline_kit.adapters.git.command import Git
     from pipeline_kit.adapters.git.conversion import Settings
+    from pipeline_kit.ports import Unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ class WorkTree:
     repository: Repository
     allow_lfs_pointers: bool = False
 
-    def listing(self, directories: Sequence[str], *, include_git: bool = False) -> Listing:
+    def listing(
+        self, directories: Sequence[str], *, include_git: bool = False, unsent: Unsent | None = None
+    ) -> Listing:
         """Return everything below ``directories`` (relative to ``root``): tracked, untracked and ignored.
 
         ``include_git`` adds ``.git`` entries, which BuildKit does send unless they are ignored. Raises CheckoutError
@@ -70,17 +75,18 @@ class WorkTree:
         and InputError for paths outside ``root``.
         """
         base = base_of(self.root)
-        survey = self._survey(base, clean_directories(directories), include_git=include_git)
-        _refuse_incomplete(base, survey)
-        hashed = hash_paths(base, [*survey.unproven, *survey.untracked])
+        survey = self._survey(base, clean_directories(directories), include_git=include_git, unsent=unsent)
+        _refuse_incomplete(base, survey, unsent)
+        wanted, dropped = split_unsent([*survey.unproven, *survey.untracked], unsent)
+        hashed = hash_paths(base, wanted)
         if not self.allow_lfs_pointers:
             refuse_pointers(hashed.pointers)
         records = survey.index.records
-        for path in survey.gone:
-            del records[path]
+        for path in (*survey.gone, *dropped):
+            records.pop(path, None)
         records.update(hashed.records)
-        if survey.untracked or survey.found.empty:
-            return merged(records, survey.found.empty)
+        if survey.untracked or survey.found.empty or dropped:
+            return with_emptied(merged(records, survey.found.empty), dropped)
         return Listing(list(records), list(records.values()))  # still in git's order, which is ours
 
     def untracked(self, directories: Sequence[str]) -> list[bytes]:
@@ -88,7 +94,7 @@ class WorkTree:
 
         They enter the image without being in any commit. Files of submodules do not count.
         """
-        survey = self._survey(base_of(self.root), clean_directories(directories), include_git=False)
+        survey = self._survey(base_of(self.root), clean_directories(directories), include_git=False, unsent=None)
         modules = tuple(module + b"/" for module in survey.index.modules)
         return sorted(path for path in survey.untracked if not path.startswith(modules))
 
@@ -104,7 +110,7 @@ class WorkTree:
         """Return what this is, for people."""
         return "work tree"
 
-    def _survey(self, base: bytes, asked: list[bytes], *, include_git: bool) -> Survey:
+    def _survey(self, base: bytes, asked: list[bytes], *, include_git: bool, unsent: Unsent | None) -> Survey:
         repository = self.repository
         pathspecs = repository.pathspecs(asked)
         above = repository.attributes_above(asked)
@@ -112,7 +118,7 @@ class WorkTree:
             settings = read_settings(repository.git)
             git = settings.applied(repository.git)
             with git.start([*LIST_CHANGED, *pathspecs]) as changed:
-                found = scan(base, asked, include_git=include_git)
+                found = scan(base, asked, include_git=include_git, unsent=unsent)
                 raw = entries.result()
                 index = parse_entries(raw, repository.prefix, asked, id_length=repository.id_length)
                 records = index.records
@@ -152,14 +158,14 @@ class WorkTree:
         return suspects(git, base, prefix, clean, mentions)
 
 
-def _refuse_incomplete(base: bytes, survey: Survey) -> None:
+def _refuse_incomplete(base: bytes, survey: Survey, unsent: Unsent | None) -> None:
     """Raise CheckoutError where files that belong to the tree were never checked out."""
     absent = [module for module in survey.index.modules if not os.path.lexists(base + module + b"/.git")]
     if absent:
         raise CheckoutError(
             f"submodules are not checked out: {shown_all(absent)}", hint="git submodule update --init --recursive"
         )
-    sparse = survey.gone & survey.index.sparse
+    sparse, _ = split_unsent(sorted(survey.gone & survey.index.sparse), unsent)
     if sparse:
         raise CheckoutError(
             f"sparse or skip-worktree files are missing: {shown_all(sparse)}", hint="git sparse-checkout disable"
