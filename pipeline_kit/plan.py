@@ -76,6 +76,10 @@ class Candidate:
     causes: tuple[str, ...] = ()
     aliases: Mapping[str, str | None] = field(default_factory=dict)
     """Alias tags and the digest each has in the registry now; ``None`` where it does not exist."""
+    notes: tuple[str, ...] = ()
+    """What a reviewer should know whatever the action, such as an ADD that nothing pins."""
+    because: str = ""
+    """Why the whole context counts; ``""`` where it was narrowed."""
     is_asked: bool = True
     """False when the registry was not asked on purpose (``--offline``)."""
 
@@ -97,6 +101,8 @@ class PlannedImage:
     aliases: Mapping[str, str | None]
     reasons: tuple[str, ...]
     hint: str = ""
+    because: str = ""
+    """Why the whole context counts; ``""`` where it was narrowed to what the build can read."""
 
     @property
     def reference(self) -> str:
@@ -170,8 +176,9 @@ def _planned(candidate: Candidate, planned: Mapping[str, PlannedImage], *, force
         platforms=candidate.platforms,
         missing_platforms=candidate.missing_platforms if action is Action.COMPLETE else (),
         aliases=candidate.aliases,
-        reasons=reasons,
+        reasons=(*reasons, *candidate.notes),
         hint=candidate.hint,
+        because=candidate.because,
     )
 
 

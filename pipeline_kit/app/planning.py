@@ -175,7 +175,18 @@ def _candidate(
         detail=answer.detail,
         hint=answer.hint,
         aliases={alias: _alias_digest(found) for alias, found in at.items()},
+        notes=_notes(tagged.sources[name]),
+        because=keyed.because,
         is_asked=registry is not None,
+    )
+
+
+def _notes(sources: ImageSources) -> tuple[str, ...]:
+    """Return what no digest in the key covers: files that the build fetches and nothing pins."""
+    return tuple(
+        f"{sources.image.dockerfile}:{remote.line}: ADD {remote.url} has no checksum: its content is not in the tag"
+        for remote in sources.uses.remotes
+        if remote.checksum is None
     )
 
 

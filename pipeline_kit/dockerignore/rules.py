@@ -144,15 +144,22 @@ class Walk:
     def __init__(self, patterns: tuple[Pattern, ...]) -> None:
         self._patterns = patterns
         self._exceptions = _exception_roots(patterns)
+        self._pieces = [required_piece(pattern) for pattern in patterns if not pattern.exception]
         self._states: dict[bytes, _Directory] = {b"": _Directory(False, True, (False,) * len(patterns))}
         self._tests: dict[tuple[tuple[int, ...], bool], bool | Callable[[bytes], bool]] = {}
 
+    def _may_exclude(self, path: bytes) -> bool:
+        """Return whether any pattern could exclude ``path`` or a directory above it; False is certain."""
+        return any(piece is None or piece in path for piece in self._pieces)
+
     def is_closed(self, directory: bytes) -> bool:
         """Return whether BuildKit's walk does not even enter ``directory``, so that nothing in it is sent."""
-        return not self.state(directory).entered
+        return self._may_exclude(directory) and not self.state(directory).entered
 
     def excludes_file(self, path: bytes) -> bool:
         """Return whether a file is not sent."""
+        if not self._may_exclude(path):
+            return False
         verdict = self.entries_excluded(path.rpartition(b"/")[0])
         return verdict if isinstance(verdict, bool) else verdict(path)
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
+import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import stack
 from fakes.main_job import Job, make_job
 
+from pipeline_kit.app.builders import builder_of
+from pipeline_kit.app.job import BuildOptions, run_build
+from pipeline_kit.app.session import open_session
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline_kit.app.planning import Tagged
+    from pipeline_kit.app.session import Session
+    from pipeline_kit.ports import Builder
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
@@ -86,25 +98,41 @@ def test_task_definition_is_written_by_digest(job: Job, tmp_path: Path) -> None:
     assert json.loads(job.kit("ecs", "render").stdout) == written
 
 
-def test_build_is_pinned_to_the_base_in_the_key(job: Job, running_stack: stack.Stack, tmp_path: Path) -> None:
-    """A base tag that moves between key and build does not get in: the image is built on the digest in its key."""
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM {base}\nRUN cp /etc/base-version /seen\n",
+        "ARG BASE\nFROM ${{BASE}}\nRUN cp /etc/base-version /seen\n",
+        "ARG BASE\nFROM --platform=$TARGETPLATFORM ${{BASE:-none}} AS one\nFROM one\nRUN cp /etc/base-version /seen\n",
+        "FROM scratch\nCOPY --from={base} /etc/base-version /seen\n",
+        "FROM {other}\nRUN --mount=from={base},source=/etc,target=/mnt cp /mnt/base-version /seen\n",
+    ],
+    ids=["FROM", "FROM of an ARG", "FROM of a stage", "COPY --from", "RUN --mount"],
+)
+def test_build_is_pinned_to_the_base_in_the_key(
+    job: Job, running_stack: stack.Stack, base_image: str, monkeypatch: pytest.MonkeyPatch, dockerfile: str
+) -> None:
+    """A base tag that moves after the key was made does not get in: the image holds the base of its key."""
     engine, host, repository = running_stack.engine, running_stack.registry, f"library/{job.project}"
     stack.seed_base(engine, host, repository, "1", version="one")
+    base = f"{host}/{repository}:1"
     config = (job.directory / "pipeline-kit.yaml").read_text()
-    job.write("pipeline-kit.yaml", re.sub(r'BASE: ".*?"', f'BASE: "{host}/{repository}:1"', config))
-    job.write("base/Dockerfile", "ARG BASE\nFROM ${BASE}\nRUN sleep 3 && cp /etc/base-version /seen\n")
-    before = job.build("base", "--no-push")
-    running = job.start("build", "--json", "base")
-    time.sleep(1.0)
-    stack.seed_base(engine, host, repository, "1", version="two", replace=True)
-    out, err = running.communicate(timeout=120)
-    assert running.returncode == 0, err
-    assert json.loads(out)["images"]["base"]["tag"] == before["base"]["tag"]
-    assert job.kit("tag", "base").stdout.split(":")[-1].strip() != before["base"]["tag"]
-    pinned = job.digest("base", before["base"]["tag"])
-    manifest = json.loads(job.fetch(f"{job.project}/base/manifests/{pinned}") or b"")
-    first_layer = json.loads(job.fetch(f"{repository}/manifests/1") or b"")["layers"][-1]["digest"]
-    assert first_layer not in {layer["digest"] for layer in manifest["layers"]}
+    job.write("pipeline-kit.yaml", re.sub(r'BASE: ".*?"', f'BASE: "{base}"', config))
+    job.write("base/Dockerfile", dockerfile.format(base=base, other=base_image))
+    for name, value in job.environment.items():
+        monkeypatch.setenv(name, value)
+
+    @contextmanager
+    def move_then_open(session: Session, tagged: Tagged) -> Iterator[Builder]:
+        stack.seed_base(engine, host, repository, "1", version="two", replace=True)
+        with builder_of(session, tagged) as builder:
+            yield builder
+
+    with open_session(job.directory, None, job.environment) as session:
+        options = BuildOptions(("base",))
+        report = run_build(session, options, lambda tagged: move_then_open(session, tagged), lambda _: None)
+    assert report.exit_code == 0, report
+    assert _file_in_last_layer(job, "base", str(report.images[0].digest), "seen") == b"one\n"
 
 
 def test_failed_image_does_not_stop_independent_ones(job: Job) -> None:
@@ -271,6 +299,15 @@ def test_stopped_reader_does_not_stop_the_work(job: Job) -> None:
     running.stderr.close()
     tag = job.kit("tag", "api").stdout.split(":")[-1].strip()
     assert job.digest("api", tag) is not None
+
+
+def _file_in_last_layer(job: Job, image: str, digest: str, name: str) -> bytes:
+    manifest = json.loads(job.fetch(f"{job.project}/{image}/manifests/{digest}") or b"")
+    layer = job.fetch(f"{job.project}/{image}/blobs/{manifest['layers'][-1]['digest']}")
+    with tarfile.open(fileobj=io.BytesIO(layer or b"")) as archive:
+        member = archive.extractfile(name)
+        assert member is not None
+        return member.read()
 
 
 def _put(job: Job, path: str, body: bytes, media_type: str = "") -> None:
