@@ -195,7 +195,7 @@ class _Builder:
         """Return the mapping at the top; raise Unreadable when the document holds nothing or something else."""
         node = self._root
         if node is None or (isinstance(node, ScalarNode) and node.plain and not node.value):
-            raise _fail(self._findings, Position(1, 1), "the file is empty", "run 'pipeline-kit init'")
+            raise _fail(self._findings, Position(1, 1), "the file is empty", "write 'version: 1' and 'images:'")
         if not isinstance(node, MappingNode):
             what = "a list" if isinstance(node, SequenceNode) else "a single value"
             message = f"the file holds {what}; it must be a mapping"

@@ -118,7 +118,7 @@ def _split_registry(reading: Reading, node: Node, text: str) -> tuple[str, str]:
     suggestion = ""
     if "@" in host:
         message = "'registry' holds credentials"
-        suggestion = "log in with 'pipeline-kit login' and write the host alone"
+        suggestion = "log in with 'docker login' and write the host alone"
     elif bare != text:
         message, suggestion = f"{shown(text)} is not a registry: write host[:port][/path]", f"write '{bare}'"
     elif not is_host(host):

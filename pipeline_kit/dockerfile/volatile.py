@@ -26,7 +26,8 @@ def arg_uses(
     """Return the 1-based lines, ascending, of the steps of ``target`` that the build argument ``name`` reaches.
 
     A RUN is reached as soon as the argument is declared in its stage (or in one it is built upon), since its
-    environment holds it; FROM and all other instructions are where they expand it. Values that are made of it (``ENV
+    environment holds it; FROM and all other instructions but LABEL, which decides no layer, are where they expand it.
+    Values that are made of it (``ENV
     A=$NAME``) carry it on; a later ENV of the same name that is not ends it. ``args`` are the other build arguments.
 
     Raises :class:`DockerfileError` as :func:`uses` does.
@@ -102,5 +103,6 @@ class _Reach:
         if isinstance(step, Run):
             return self._names(step.mounts)
         if isinstance(step, Env):
-            return self._names(word for pair in step.pairs for word in pair)
+            words = (word for pair in step.pairs for word in pair)
+            return self._names(words) if step.keyword == "ENV" else set()  # a LABEL alone decides no layer
         return self._names(step.words) if isinstance(step, Expanded) else set()

@@ -84,7 +84,7 @@ def test_denied(tmp_path: Path, token: bool, config: dict[str, Any] | None) -> N
         client = RegistryClient(environment=docker_environment(tmp_path, config))
         answer = client.observe(Reference(registry.host, "kit/app", "t"))
         assert answer.verdict is Verdict.DENIED
-        assert f"pipeline-kit login {registry.host}" in answer.hint
+        assert f"docker login {registry.host}" in answer.hint
         assert "wrong-password" not in str(answer)
         assert len(registry.log) <= 3
         client.close()

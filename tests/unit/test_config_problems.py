@@ -44,7 +44,7 @@ def problems(data: str | bytes) -> list[tuple[int, int, str, str]]:
 
 
 DOCUMENTS: list[tuple[str | bytes, int, int, str, str]] = [
-    (b"", 1, 1, "the file is empty", "pipeline-kit init"),
+    (b"", 1, 1, "the file is empty", "version: 1"),
     (b"# only a comment\n", 1, 1, "the file is empty", ""),
     (b"\xef\xbb\xbf", 1, 1, "the file is empty", ""),
     ("- version: 1\n", 1, 1, "holds a list; it must be a mapping", "version: 1"),
@@ -113,7 +113,7 @@ TOPS: list[tuple[str, int, int, str, str]] = [
     (API + "retention: {keep_branches: yes}\n", 7, 28, "must be true or false, not 'yes'", ""),
     (API + "retention: {keep_ecs: [prod]}\n", 7, 24, "'prod' is not one of 'deploy.ecs'", ""),
     (API.replace("ghcr.io/acme", "https://ghcr.io"), 3, 11, "is not a registry", "write 'ghcr.io'"),
-    (API.replace("ghcr.io/acme", "me:pw@ghcr.io"), 3, 11, "'registry' holds credentials", "pipeline-kit login"),
+    (API.replace("ghcr.io/acme", "me:pw@ghcr.io"), 3, 11, "'registry' holds credentials", "docker login"),
     (API.replace("ghcr.io/acme", "acme"), 3, 11, "'acme' is not a registry host", "'docker.io/acme'?"),
     (API.replace("ghcr.io/acme", "ghcr.io/Acme"), 3, 11, "'Acme' cannot begin a repository", "lower case"),
     (

@@ -61,7 +61,7 @@ def push_error(text: str, repository: str, probe: Callable[[str], bool | None]) 
 def _refusal(kind: RetryClass, detail: str, message: str) -> PipelineKitError:
     if kind in (RetryClass.AUTH, RetryClass.AUTH_REFRESHABLE):
         error = AuthorizationDenied if _DENIED_RE.search(detail) else AuthenticationFailed
-        return error(message, hint="pipeline-kit login, or pipeline-kit doctor")
+        return error(message, hint="log in to the registry again: docker login")
     if kind is RetryClass.CONFLICT:
         return TagConflict(message)
     if kind is RetryClass.ENGINE:

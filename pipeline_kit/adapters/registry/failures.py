@@ -102,9 +102,11 @@ def refusal(answer: Answer, reference: Reference, doing: str) -> RegistryRefused
     if kind is RetryClass.ONCE_MORE:
         return MissingBlobs(message, hint="layers vanished from the registry meanwhile: run the job again")
     if answer.status == 401:  # noqa: PLR2004 - HTTP
-        hint = f"log in: pipeline-kit login {reference.host} (a missing private repository may answer the same)"
+        hint = f"log in: docker login {reference.host} (a missing private repository may answer the same)"
         return AuthenticationFailed(message, hint=hint)
     if answer.status == 403:  # noqa: PLR2004 - HTTP
+        if "expired" in answer.message.lower():
+            return AuthenticationFailed(message, hint=f"log in again: docker login {reference.host}")
         return AuthorizationDenied(message, hint=f"these credentials may not do this to {reference.name}")
     if answer.status == 404:  # noqa: PLR2004 - HTTP
         return _not_found(answer, reference, doing)

@@ -197,7 +197,7 @@ class Authorizer:
             raise failed
         if answer.status != 200:  # noqa: PLR2004 - HTTP
             kind = AuthorizationDenied if answer.status == 403 else AuthenticationFailed  # noqa: PLR2004 - HTTP
-            raise kind(f"{doing}: {answer.describe()}", hint=f"log in again: pipeline-kit login {host}")
+            raise kind(f"{doing}: {answer.describe()}", hint=f"log in again: docker login {host}")
         return _parse_token(answer.body, host)
 
 

@@ -1,0 +1,170 @@
+"""Real builds of many scenes at once, and the base images that they stand on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import stack
+from soundness.dockerfiles import OTHER_NAME
+from soundness.products import Product, read_product
+from soundness.scene import MAIN, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from soundness.scene import Scene
+
+AT_ONCE = 40
+"""Targets in one bake; an engine overwhelmed answers "no such job"."""
+_ALONE_AT_ONCE = 3
+_TRIES = 6
+_SECONDS_BETWEEN = 5
+_REFUSED = ("failed to solve", "failed to read dockerfile", "error reading", "illegal exclusion pattern")
+_TROUBLE = ("no such job", "Unavailable", "Cannot connect", "connection re", "EOF", "context canceled", "closing")
+_STEP = re.compile(r"^#(\d+) \[(\w+)[ \]]", re.MULTILINE)
+_STEP_FAILED = re.compile(r"^#(\d+) ERROR: (?!.*cancell?ed)", re.MULTILINE)
+_TARGET = re.compile(r"^ERROR: target (\w+): ", re.MULTILINE)
+_BASES = {
+    "thin": "FROM scratch\nCOPY <<EOF /etc/version\n{0}\nEOF\nENV BASE_DIR={1}\n",
+    "loud": "FROM scratch\nCOPY <<EOF /etc/version\n{0}\nEOF\nONBUILD COPY {1}* /onbuild/\n",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One scene as it lies below ``root``."""
+
+    name: str
+    scene: Scene
+    root: Path
+    alone: bool
+    """Whether it is likely to fail: one failure ends a whole bake."""
+
+    @property
+    def archive(self) -> Path:
+        """Return where the product goes."""
+        return self.root.parent / f"{self.root.name}.oci"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The engine and the base images in its registry: ``digests`` by the image's name (``thin1``)."""
+
+    environ: Mapping[str, str]
+    registry: str
+    digests: Mapping[str, str]
+
+    def build(self, jobs: Sequence[Job], folder: Path) -> dict[str, Product]:
+        """Return every job's product. Raises RuntimeError where the engine itself fails, again and again."""
+        definition = folder / "bake.json"
+        definition.write_text(json.dumps({"target": {job.name: self._target(job) for job in jobs}}), encoding="utf-8")
+        found: dict[str, Product] = {}
+        apart = [job for job in jobs if job.alone]
+        apart += self._together([job for job in jobs if not job.alone], definition, found)
+        with ThreadPoolExecutor(_ALONE_AT_ONCE) as pool:
+            products = pool.map(lambda job: self._one(job, definition), apart)
+            found.update(zip([job.name for job in apart], products, strict=True))
+        return found
+
+    def _together(self, jobs: Sequence[Job], definition: Path, found: dict[str, Product]) -> list[Job]:
+        """Build ``jobs`` in one bake, again and again without those that fail, which are returned."""
+        failing: list[Job] = []
+        left = list(jobs)
+        while len(left) > 1:
+            done = self._bake(left, definition)
+            if done.returncode == 0:
+                found.update({job.name: read_product(job.archive) for job in left})
+                return failing
+            for job in left:
+                with suppress(KeyError, ValueError, OSError, tarfile.TarError):
+                    found[job.name] = read_product(job.archive)
+            left = [job for job in left if job.name not in found]
+            named = _failed(done.stderr)
+            culprits = [job for job in left if job.name in named] or left[: max(1, len(left) // 4)]
+            failing += culprits
+            left = [job for job in left if job not in culprits]
+        return failing + left
+
+    def _one(self, job: Job, definition: Path) -> Product:
+        errors = ""
+        for attempt in range(_TRIES):
+            done = self._bake([job], definition)
+            if done.returncode == 0:
+                return read_product(job.archive)
+            errors = done.stderr
+            last = "\n".join(line for line in errors.splitlines() if line.startswith("ERROR: "))
+            if any(text in last for text in _REFUSED) and not any(text in last for text in _TROUBLE):
+                return Product(failure=last, failed=True)
+            time.sleep(_SECONDS_BETWEEN * (attempt + 1))
+        raise RuntimeError(f"the engine could not build {job.root}: {errors[-2000:]}")
+
+    def _bake(self, jobs: Sequence[Job], definition: Path) -> subprocess.CompletedProcess[str]:
+        names = [job.name for job in jobs]
+        command = ["docker", "buildx", "bake", "--progress=plain", "-f", str(definition), *names]
+        return subprocess.run(
+            command, env=dict(self.environ), capture_output=True, text=True, errors="replace", timeout=300, check=False
+        )
+
+    def _target(self, job: Job) -> dict[str, object]:
+        pins = {
+            text: f"docker-image://{self.registry}/soundness/{name}@{self.digests[name]}"
+            for text, name in job.scene.bases.items()
+        }
+        named = {OTHER_NAME: str(job.root / OTHER.decode())} if job.scene.named else {}
+        target: dict[str, object] = {
+            "context": str(job.root / MAIN.decode()),
+            "dockerfile": str(job.root / os.fsdecode(job.scene.dockerfile)),
+            "args": dict(job.scene.args),
+            "contexts": {**pins, **named},
+            "output": [f"type=oci,dest={job.archive}"],
+            "attest": ["type=provenance,disabled=true"],
+        }
+        return target | ({"target": job.scene.target} if job.scene.target else {})
+
+
+def _failed(log: str) -> set[str]:
+    """Return the targets that a bake's plain log holds to blame for its end."""
+    owners = dict(_STEP.findall(log))
+    return {owners[number] for number in _STEP_FAILED.findall(log) if number in owners} | set(_TARGET.findall(log))
+
+
+def open_engine(folder: Path) -> Engine:
+    """Return the running stack with two versions of each base image in its registry."""
+    parts = stack.up()
+    environ = {**os.environ, **parts.environment()}
+    digests: dict[str, str] = {}
+    for number, word in (("1", "a"), ("2", "s")):
+        repository = f"soundness/shell{number}"
+        digests[f"shell{number}"] = stack.seed_base(parts.engine, parts.registry, repository, "1", version=number)
+        for name, text in _BASES.items():
+            image = f"{name}{number}"
+            digests[image] = _push(parts, folder, image, text.format(number, word))
+    return Engine(environ, parts.registry, digests)
+
+
+def _push(parts: stack.Stack, folder: Path, image: str, dockerfile: str) -> str:
+    repository = f"soundness/{image}"
+    there = stack.manifest_digest(parts.registry, repository, "1")
+    if there is not None:
+        return there
+    empty = folder / f"base-{image}"
+    empty.mkdir()
+    (empty / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    reference = f"{parts.registry}/{repository}:1"
+    stack.run_docker(
+        parts.engine, ["buildx", "build", "--provenance=false", "--quiet", "--push", "--tag", reference, str(empty)]
+    )
+    digest = stack.manifest_digest(parts.registry, repository, "1")
+    if digest is None:
+        raise RuntimeError(f"{reference} was pushed, but the registry does not have it")
+    return digest

@@ -1,0 +1,78 @@
+"""Case ``number`` of a seed: a random scene and one random change to it."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from soundness import trees
+from soundness.dockerfiles import Writer
+from soundness.edits import Edit, edit
+from soundness.likely import builds
+from soundness.scene import MAIN, OTHER, Node, Scene, with_parents
+
+_ORDINARY_SHARE = 0.5
+_MOST_TRIES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scene, and what one change makes of it."""
+
+    number: int
+    before: Scene
+    edit: Edit
+
+
+def case(seed: int, number: int) -> Case:
+    """Return case ``number`` of ``seed``: the same one every time, whatever other cases were asked for."""
+    rng = random.Random(f"{seed}/{number}")  # noqa: S311 - the same case every time
+    before = _scene(rng)
+    tries = rng.choice((1, *[_MOST_TRIES] * 19))
+    while tries and not builds(before):
+        before, tries = _scene(rng), tries - 1
+    return Case(number, before, edit(rng, before))
+
+
+def _scene(rng: random.Random) -> Scene:
+    main, other = trees.tree(rng, rng.randint(6, 16)), trees.tree(rng, rng.randint(2, 6))
+    writer = Writer(
+        rng,
+        ordinary=rng.random() < _ORDINARY_SHARE,
+        files=_texts(main, "file"),
+        directories=_texts(main, "directory"),
+        links=_texts(main, "link"),
+        other=[path for path in _texts(other, "file", "directory") if re.fullmatch(r"[\w./-]+", path, re.ASCII)],
+    )
+    data = writer.text()
+    place = rng.choice((b"main/Dockerfile",) * 4 + (b"main/app/prod.Dockerfile", b"docker/Dockerfile"))
+    nodes = {**trees.placed(MAIN, main), **trees.placed(OTHER, other), place: Node("file", data)}
+    nodes |= _ignore_files(rng, place, sorted(main), sorted(other))
+    bases = {reference: f"{reference.partition('/')[2].partition(':')[0]}1" for reference in sorted(writer.bases)}
+    scene = Scene({}, place, writer.args, writer.target, writer.named, bases, writer.ordinary)
+    return scene.with_nodes(with_parents(nodes))
+
+
+def _texts(tree: dict[bytes, Node], *kinds: str) -> list[str]:
+    """Return the paths that a Dockerfile can spell."""
+    found: list[str] = []
+    for path, node in sorted(tree.items()):
+        text = path.decode("utf-8", "replace")
+        if node.kind in kinds and text.isprintable() and "\ufffd" not in text:
+            found.append(text)
+    return found
+
+
+def _ignore_files(rng: random.Random, dockerfile: bytes, main: list[bytes], other: list[bytes]) -> dict[bytes, Node]:
+    found: dict[bytes, Node] = {}
+    if rng.random() < 0.5:
+        found[MAIN + b"/.dockerignore"] = Node("file", trees.ignore_file(rng, main))
+    if rng.random() < 0.1:
+        found[dockerfile + b".dockerignore"] = Node("file", trees.ignore_file(rng, main))
+    if found and rng.random() < 0.05:
+        found[MAIN + b"/rules"] = found.get(MAIN + b"/.dockerignore", Node("file", b"a\n"))
+        found[MAIN + b"/.dockerignore"] = Node("link", b"rules")
+    if rng.random() < 0.15:
+        found[OTHER + b"/.dockerignore"] = Node("file", trees.ignore_file(rng, other))
+    return found

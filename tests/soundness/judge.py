@@ -1,0 +1,143 @@
+"""Many cases built, tagged and judged: where the products differ, the tags must differ."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from soundness.build import AT_ONCE, Engine, Job
+from soundness.generate import Case, case
+from soundness.likely import builds
+from soundness.products import Product, differences
+from soundness.scene import told, write
+from soundness.tags import Tagged, tag_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from soundness.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one case."""
+
+    case: Case
+    before: tuple[Product, Tagged]
+    after: tuple[Product, Tagged]
+
+    @property
+    def product_equal(self) -> bool:
+        """Return whether BuildKit made the same of both."""
+        return self.before[0] == self.after[0]
+
+    @property
+    def tag_equal(self) -> bool:
+        """Return whether both have one and the same tag."""
+        return self.before[1].tag is not None and self.before[1].tag == self.after[1].tag
+
+    @property
+    def is_violation(self) -> bool:
+        """Return whether the second would have been skipped, wrongly."""
+        return self.tag_equal and not self.product_equal
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether one of the two has no tag at all: then nothing is skipped."""
+        return self.before[1].tag is None or self.after[1].tag is None
+
+    def told(self) -> str:
+        """Return everything that is needed to look at the case."""
+        lines = [f"case {self.case.number}: {self.case.edit.kind}: {self.case.edit.what}"]
+        lines += [f"tags {self.before[1]} / {self.after[1]}", *differences(self.before[0], self.after[0])]
+        return "\n".join([*lines, told(self.case.before)])
+
+
+@dataclass(slots=True)
+class Table:
+    """Counts over many verdicts."""
+
+    seed: int
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def violations(self) -> list[Verdict]:
+        """Return the cases in which the tag lied."""
+        return [verdict for verdict in self.verdicts if verdict.is_violation]
+
+    def precision(self, *, ordinary: bool | None = None) -> tuple[int, int]:
+        """Return, of changes that left the product equal, how many left the tag equal, and how many there were."""
+        counted = [
+            verdict
+            for verdict in self.verdicts
+            if verdict.product_equal and not verdict.is_refused and not verdict.before[0].failed
+            if ordinary is None or verdict.case.before.ordinary == ordinary
+        ]
+        return sum(verdict.tag_equal for verdict in counted), len(counted)
+
+    def told(self) -> str:
+        """Return the table for people."""
+        total = len(self.verdicts)
+        failed = sum(product.failed for v in self.verdicts for product, _ in (v.before, v.after))
+        refused = [v for v in self.verdicts if v.is_refused]
+        buildable = sum(
+            tagged.tag is None and not product.failed for v in refused for product, tagged in (v.before, v.after)
+        )
+        whole = sum(bool(v.before[1].because) for v in self.verdicts if v.before[1].tag is not None)
+        differ = sum(not v.product_equal for v in self.verdicts)
+        lines = [
+            f"seed {self.seed}: {total} changes, {len(self.violations)} violations",
+            f"products: {differ} differ, {total - differ} equal; failed builds: {failed} of {2 * total}",
+            f"refused (no tag): {len(refused)} changes; of these, builds that BuildKit accepts: {buildable}",
+            f"whole context counted: {whole} of {total - sum(v.before[1].tag is None for v in self.verdicts)}",
+        ]
+        for name, ordinary in (("all", None), ("ordinary", True), ("others", False)):
+            same, count = self.precision(ordinary=ordinary)
+            lines.append(f"precision, {name} Dockerfiles: {same}/{count} = {100 * same / max(count, 1):.1f} %")
+        lines += ["", f"{'change':<12} {'tried':>6} {'differ':>7} {'equal':>6} {'of these tag equal':>19}"]
+        kinds = Counter(v.case.edit.kind for v in self.verdicts)
+        for kind, tried in sorted(kinds.items()):
+            of_kind = [v for v in self.verdicts if v.case.edit.kind == kind]
+            equal = [v for v in of_kind if v.product_equal]
+            same = sum(v.tag_equal for v in equal)
+            lines.append(f"{kind:<12} {tried:>6} {tried - len(equal):>7} {len(equal):>6} {same:>19}")
+        return "\n".join(lines)
+
+
+def judge(engine: Engine, seed: int, numbers: Sequence[int], folder: Path, *, keep: bool = False) -> Iterator[Verdict]:
+    """Build and tag the cases ``numbers`` of ``seed`` below ``folder``, many at once; yield each verdict."""
+    step = AT_ONCE // 2
+    for start in range(0, len(numbers), step):
+        place = folder / f"cases-{numbers[start]}"
+        place.mkdir()
+        cases = [case(seed, number) for number in numbers[start : start + step]]
+        yield from _judge(engine, cases, place)
+        if not keep:
+            shutil.rmtree(place)
+
+
+def _judge(engine: Engine, cases: Sequence[Case], place: Path) -> list[Verdict]:
+    jobs: list[Job] = []
+    tags: dict[str, Tagged] = {}
+    for found in cases:
+        for side, scene in (("a", found.before), ("b", found.edit.after)):
+            job = _lay_out(engine, f"t{found.number}{side}", scene, place, tags)
+            jobs.append(job)
+    products = engine.build(jobs, place)
+    return [Verdict(found, *((products[n], tags[n]) for n in _names(found))) for found in cases]
+
+
+def _names(found: Case) -> tuple[str, str]:
+    return f"t{found.number}a", f"t{found.number}b"
+
+
+def _lay_out(engine: Engine, name: str, scene: Scene, place: Path, tags: dict[str, Tagged]) -> Job:
+    root = place / name
+    os.umask(0o022)
+    write(scene, root)
+    tags[name] = tag_of(scene, root, engine.digests)
+    return Job(name, scene, root, alone=not builds(scene))
