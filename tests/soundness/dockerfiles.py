@@ -112,7 +112,7 @@ class Writer:
             self.bases.add(THIN)
             self.lines.append(f"COPY --from={THIN} /etc /etc")
         if self.chance(0.3):
-            self.target = self.rng.choice(("1", "upper"))
+            self.target = self.rng.choice(("upper", "UPPER"))
 
     def _triggered(self) -> None:
         self._from("scratch", "parent")
@@ -208,6 +208,8 @@ class Writer:
             sources = [self.rng.choice((*self.other, ".", "*"))]
         else:
             sources = [self._source() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
+            if self.ordinary and "." in sources:
+                sources = ["."]  # nobody names the whole and a part of it
         to = to if len(sources) > 1 or self.chance(0.7) else to + self.rng.choice(("named", "dir/"))
         words = [self._word(source) for source in sources]
         if all(_SIMPLE.fullmatch(word.replace("$", "").translate(_LOOSE)) for word in words) and self.chance(0.85):
@@ -244,7 +246,8 @@ class Writer:
         path = self.rng.choice([*self.files, "a"])
         if any(char in path for char in "*?["):
             path = re.sub(r"[*?\[]", lambda found: f"[{found[0]}]" if found[0] != "[" else "[[]", path)
-        return self.rng.choice((path, path, path, "/" + path, "./" + path, "nope/../" + path))
+        odd = () if self.ordinary else ("nope/../" + path,)
+        return self.rng.choice((path, path, path, "/" + path, "./" + path, *odd))
 
     def _through_link(self) -> str:
         link = self.rng.choice(self.links) if self.links else "a"

@@ -36,10 +36,12 @@ def case(seed: int, number: int) -> Case:
 
 
 def _scene(rng: random.Random) -> Scene:
-    main, other = trees.tree(rng, rng.randint(6, 16)), trees.tree(rng, rng.randint(2, 6))
+    ordinary = rng.random() < _ORDINARY_SHARE
+    links = 0.04 if ordinary else 0.15
+    main, other = (trees.tree(rng, rng.randint(*size), links=links) for size in ((6, 16), (2, 6)))
     writer = Writer(
         rng,
-        ordinary=rng.random() < _ORDINARY_SHARE,
+        ordinary=ordinary,
         files=_texts(main, "file"),
         directories=_texts(main, "directory"),
         links=_texts(main, "link"),

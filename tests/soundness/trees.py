@@ -37,14 +37,14 @@ def _is_text(path: bytes) -> bool:
     return path.decode("utf-8", "ignore").encode() == path
 
 
-def node(rng: random.Random, paths: Sequence[bytes]) -> Node:
+def node(rng: random.Random, paths: Sequence[bytes], *, links: float = 0.12) -> Node:
     """Return something new to lie at a path; a link leads to one of ``paths``, nowhere, or out of the context."""
     draw = rng.random()
-    if draw < 0.12:
+    if draw < links:
         return Node("link", link_text(rng, paths))
-    if draw < 0.2:
+    if draw < links + 0.08:
         return Node("directory")
-    if draw < 0.21:
+    if draw < links + 0.09:
         return Node(rng.choice(("fifo", "socket")))
     return Node("file", rng.choice(DATA), RUNNABLE if rng.random() < 0.2 else PLAIN)
 
@@ -64,15 +64,15 @@ def link_text(rng: random.Random, paths: Sequence[bytes]) -> bytes:
     return forms[form] or b"a"
 
 
-def tree(rng: random.Random, size: int) -> dict[bytes, Node]:
-    """Return about ``size`` entries below one context, every directory included."""
+def tree(rng: random.Random, size: int, *, links: float) -> dict[bytes, Node]:
+    """Return about ``size`` entries below one context, every directory included; ``links`` is the share of links."""
     directories = [rng.choice(DIRECTORIES) for _ in range(rng.randint(1, 3))]
     directories += [f"{rng.choice(directories).decode()}/{rng.choice(DIRECTORIES).decode()}".encode() for _ in "12"]
     found: dict[bytes, Node] = {}
     for _ in range(size):
         path = place(rng, directories)
         if path not in found:
-            found[path] = node(rng, sorted(found))
+            found[path] = node(rng, sorted(found), links=links)
     return with_parents(found)
 
 

@@ -105,12 +105,16 @@ def refusal(answer: Answer, reference: Reference, doing: str) -> RegistryRefused
         hint = f"log in: docker login {reference.host} (a missing private repository may answer the same)"
         return AuthenticationFailed(message, hint=hint)
     if answer.status == 403:  # noqa: PLR2004 - HTTP
-        if "expired" in answer.message.lower():
-            return AuthenticationFailed(message, hint=f"log in again: docker login {reference.host}")
-        return AuthorizationDenied(message, hint=f"these credentials may not do this to {reference.name}")
+        return _forbidden(answer, reference, message)
     if answer.status == 404:  # noqa: PLR2004 - HTTP
         return _not_found(answer, reference, doing)
     return RegistryRefused(message)
+
+
+def _forbidden(answer: Answer, reference: Reference, message: str) -> RegistryRefused:
+    if "expired" in answer.message.lower():  # ECR says so with 403
+        return AuthenticationFailed(message, hint=f"log in again: docker login {reference.host}")
+    return AuthorizationDenied(message, hint=f"these credentials may not do this to {reference.name}")
 
 
 def _not_found(answer: Answer, reference: Reference, doing: str) -> RegistryRefused:
