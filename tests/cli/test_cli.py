@@ -17,7 +17,7 @@ from fakes.project_files import tags, write_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Shop
+    from fakes.cli_shop import Shop
 
 EXPIRED = (
     b'{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate and try again."}]}'
