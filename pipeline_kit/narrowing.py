@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pipeline_kit.dockerfile import ContextRead
 
 WHOLE = "."
-_TOKEN = re.compile(rb"\\(.)|(\*+)|(\?)|(\[\^?\]?[^\]]*\])|([^\\*?\[]+)", re.DOTALL)
-_ONE_RUNE = rb"[^/]{1,4}"
+_TOKEN = re.compile(rb"\\(.)|(\*+)|(\?)|(\[\^?+(?:\\.|[^\]\\])+\])|([^\\*?\[]+)", re.DOTALL)
+# A byte that begins no character is one of Go's characters too.
+_ONE_RUNE = rb"(?:[\xc0-\xf7][\x80-\xbf]{1,3}|[^/])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _chosen(listing: Listing, links: Sequence[bytes], read: ContextRead) -> tupl
 def _fixed_beginning(
     listing: Listing, links: Sequence[bytes], read: ContextRead, pattern: bytes
 ) -> tuple[list[slice], str]:
-    """Take everything below the directories that stand before the first wildcard."""
+    """Take everything below the directories before the first wildcard; a link there may be matched, and followed."""
     fixed: list[bytes] = []
     for part in pattern.split(b"/"):
         if re.search(rb"[*?\[\\]", part):
@@ -85,7 +86,7 @@ def _fixed_beginning(
     directory = b"/".join(fixed)
     if not directory:
         return [], f"the pattern {read.pattern} can match anywhere"
-    if any(directory == link or directory.startswith(link + b"/") for link in links):
+    if any((directory + b"/").startswith(link + b"/") or link.startswith(directory + b"/") for link in links):
         return [], f"{read.pattern} is reached through a link"
     return listing.spans(directory), ""
 

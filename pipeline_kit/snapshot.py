@@ -2,8 +2,8 @@
 
 Paths are bytes, relative, ``/``-separated, never starting with ``/`` or ``./``. A record is
 ``b"<mode> <blob id>"`` with git's modes: ``100644`` file, ``100755`` executable file, ``120000`` link (the blob id is
-that of the link's text), ``040000`` directory without files and ``010000`` FIFO or other special file (their blob id
-is the literal ``-``). Directories that contain something are not listed: their children imply them.
+that of the link's text), ``040000`` directory without files, ``010000`` FIFO, ``140000`` socket, ``020000`` and
+``060000`` devices (their blob id is the literal ``-``). Directories that contain something are not listed: their children imply them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ EXECUTABLE = b"100755"
 LINK = b"120000"
 DIRECTORY = b"040000"
 SPECIAL = b"010000"
+SPECIAL_KINDS = (SPECIAL, b"140000", b"020000", b"060000")
+"""What a record of a special file begins with; BuildKit makes something else of each kind."""
 EMPTY_DIRECTORY_RECORD = b"040000 -"
 SPECIAL_RECORD = b"010000 -"
 

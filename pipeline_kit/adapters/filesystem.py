@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import CheckoutError, ContextChanged, InputError, UnreadableFile
-from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, EXECUTABLE, FILE, LINK, SPECIAL_RECORD, Listing, blob_id
+from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, EXECUTABLE, FILE, LINK, Listing, blob_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -197,7 +197,7 @@ def _record(full: bytes, path: bytes) -> tuple[bytes, bool]:
         return LINK + b" " + blob_id(os.readlink(full)).encode(), False
     if stat.S_ISDIR(mode):
         raise _changed(path)
-    return SPECIAL_RECORD, False
+    return b"%06o -" % stat.S_IFMT(mode), False
 
 
 def _regular_record(full: bytes, path: bytes) -> tuple[bytes, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.keys import Bases, digest_name, references_of
+from pipeline_kit.app.keys import Bases, digest_name, hidden_args, references_of
 from pipeline_kit.config import ReferenceContext
 from pipeline_kit.errors import RegistryRefused, RegistryUnreachable
 from pipeline_kit.plan import Verdict
@@ -50,8 +50,8 @@ def resolve_bases(all_sources: Mapping[str, ImageSources], locked: Bases, regist
 
 
 def _decides_reads(text: str, sources: ImageSources) -> bool:
-    """Return whether ONBUILD triggers of ``text`` could read files that its Dockerfile does not name."""
-    if sources.uses.reads is None:
+    """Return whether ONBUILD triggers of ``text`` could use files or arguments that its Dockerfile does not name."""
+    if sources.uses.reads is None and not hidden_args(sources):
         return False
     contexts = (sources.image.contexts.get(name) for name in sources.uses.context_bases)
     through = {context.reference for context in contexts if isinstance(context, ReferenceContext)}

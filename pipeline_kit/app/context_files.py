@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import ContextChanged
 from pipeline_kit.ports import ContextFile
-from pipeline_kit.snapshot import SPECIAL
+from pipeline_kit.snapshot import SPECIAL_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def context_files(context: Path, listing: Listing) -> Iterator[ContextFile]:
             if directory not in seen:
                 seen.add(directory)
                 yield _entry(base, directory)
-        if not record.startswith(SPECIAL):
+        if not record.startswith(SPECIAL_KINDS):
             yield _entry(base, path)
 
 

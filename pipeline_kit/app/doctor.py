@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline_kit.adapters.ci import detect
 from pipeline_kit.adapters.filesystem import clean_path, shown
 from pipeline_kit.adapters.inspection import InspectedTree
-from pipeline_kit.app.planning import Surroundings, choose, needed
+from pipeline_kit.app.planning import choose, needed
 from pipeline_kit.app.project import PathProbe, Project, find_config, read_config_bytes
 from pipeline_kit.app.session import Session
 from pipeline_kit.app.sources import Reader
+from pipeline_kit.app.surroundings import Surroundings
 from pipeline_kit.checkup import CheckoutFacts, FileFacts, GitFacts, Read, Sent, Unread, exit_code, judge
 from pipeline_kit.config import DirectoryContext, load
 from pipeline_kit.content_tag import EXTRA_INPUTS
@@ -71,6 +72,7 @@ class _Examination:
         except PipelineKitError as error:
             self.unread.append(Unread(name, error.message, error.hint or ""))
             sources = None
+            self.tree.listing(reader.directories([name]))
         self.reads += [Read(name, directory) for directory in self.tree.asked]
         if sources is not None:
             self._note_contexts(reader.prefix, sources)

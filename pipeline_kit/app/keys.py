@@ -105,12 +105,13 @@ def _key_image(
     unknown += tuple(f"image:{context}" for context, key in chain.items() if key is None)
     if unknown:
         return Keyed(None, None, None, unknown)
-    files, because = counting_files(sources, _loud_base(sources, all_sources, known))
+    loud_base = _loud_base(sources, all_sources, known)
+    files, because = counting_files(sources, loud_base)
     inputs = KeyInputs(
         dockerfile=blob_id(sources.dockerfile),
         platforms=image.platforms,
         target=image.target or "",
-        args=_counting_args(sources),
+        args=_counting_args(sources, loud_base),
         secrets=tuple(sorted({*image.secrets, *sources.uses.secrets})),
         ssh=tuple(sorted({*image.ssh, *sources.uses.ssh})),
         bases={text: digest for text, digest in bases.items() if digest is not None},
@@ -162,10 +163,16 @@ def _digest_of(text: str, image: ImageConfig, digests: Mapping[str, str]) -> str
     return pinned or (TEXT_ONLY if image.bases == "ignore" else digests.get(digest_name(text, image)))
 
 
-def _counting_args(sources: ImageSources) -> dict[str, str]:
+def _counting_args(sources: ImageSources, loud_base: str) -> dict[str, str]:
+    """Return the arguments that count: what the Dockerfile sees, and where triggers may declare more, every one."""
+    hidden = () if loud_base else hidden_args(sources)
     volatile = sources.image.volatile_args
-    visible = sources.uses.visible_args
-    return {name: value for name, value in sources.args.items() if name in visible and name not in volatile}
+    return {name: value for name, value in sources.args.items() if name not in hidden and name not in volatile}
+
+
+def hidden_args(sources: ImageSources) -> frozenset[str]:
+    """Return the build arguments given that the Dockerfile itself does not see."""
+    return frozenset(sources.args.keys() - sources.uses.visible_args)
 
 
 def _reference_contexts(image: ImageConfig) -> Iterable[tuple[str, ReferenceContext]]:

@@ -15,8 +15,8 @@ from pipeline_kit.errors import InputError
 from pipeline_kit.reference import is_digest, parse_reference
 
 if TYPE_CHECKING:
-    from pipeline_kit.app.planning import Surroundings
     from pipeline_kit.app.project import Project
+    from pipeline_kit.app.surroundings import Surroundings
     from pipeline_kit.ports import Registry
 
 LOCK_NAME = "pipeline-kit.lock"

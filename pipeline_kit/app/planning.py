@@ -25,24 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from pipeline_kit.app.project import Project
+    from pipeline_kit.app.surroundings import Surroundings
     from pipeline_kit.config import ImageConfig
     from pipeline_kit.ports import Registry
 
 NOT_ASKED = Observation(Verdict.UNKNOWN, detail="offline: the registry was not asked")
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a run takes from outside the checkout.
-
-    ``values`` are placeholder values; ``now`` is seconds since the epoch; ``base_commit`` is what to compare with.
-    """
-
-    values: Mapping[str, str]
-    environ: Mapping[str, str]
-    now: float
-    base_commit: str = ""
-    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_kit.config import PathKind, load
 from pipeline_kit.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pipeline_kit.config import Config
+    from pipeline_kit.config import Config, PathKind
     from pipeline_kit.ports import History, Tree
 
 CONFIG_NAMES = ("pipeline-kit.yaml", "pipeline-kit.yml")
 _MAX_CONFIG = 1 << 20
+_MANY_IMAGES = 4096
+"""Bytes of a configuration whose images most likely cover the checkout: git may begin before they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,13 @@ class Project:
     """The configuration's directory relative to ``root``; ``.`` at the root."""
     tree: Tree
     history: History | None
+
+    def close(self) -> None:
+        """End what git was asked ahead of time and nobody used."""
+        from pipeline_kit.adapters.git.worktree import WorkTree
+
+        if isinstance(self.tree, WorkTree):
+            self.tree.close()
 
     def in_tree(self, path: str) -> str:
         """Return a configuration path relative to the tree's root."""
@@ -85,15 +94,29 @@ def open_project(directory: Path, named: str | None, environ: Mapping[str, str])
     Raises ConfigError, InputError or a CheckoutError subclass.
     """
     from pipeline_kit.adapters.git.repository import find_toplevel
-    from pipeline_kit.adapters.git.worktree import open_tree
+    from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
 
     path = find_config(directory, named)
+    data = read_config_bytes(path)
     home = Path(os.path.realpath(path.parent))
     root = find_toplevel(home) or home
     tree, history = open_tree(root)
-    shown = os.path.relpath(path, directory) if named is None else named
-    config = load(read_config_bytes(path), shown, environ=environ, exists=PathProbe(home, root))
+    try:
+        if isinstance(tree, WorkTree) and len(data) > _MANY_IMAGES:
+            tree.start_early()
+        shown = os.path.relpath(path, directory) if named is None else named
+        config = _load(data, shown, environ, PathProbe(home, root))
+    except BaseException:
+        if isinstance(tree, WorkTree):
+            tree.close()
+        raise
     return Project(config, path, root, home.relative_to(root).as_posix(), tree, history)
+
+
+def _load(data: bytes, name: str, environ: Mapping[str, str], exists: Callable[[str], PathKind]) -> Config:
+    from pipeline_kit.config import load  # takes a while, in which git is at work already
+
+    return load(data, name, environ=environ, exists=exists)
 
 
 def load_at(project: Project, tree: Tree, environ: Mapping[str, str]) -> Project:
@@ -102,11 +125,13 @@ def load_at(project: Project, tree: Tree, environ: Mapping[str, str]) -> Project
     data = tree.read(path.as_posix())
     if data is None:
         raise InputError(f"{tree.describe()} has no {path.as_posix()}")
-    config = load(data, project.config.file, environ=environ, exists=_exists(tree, project.prefix))
+    config = _load(data, project.config.file, environ, _exists(tree, project.prefix))
     return replace(project, config=config, tree=tree)
 
 
 def _exists(tree: Tree, prefix: str) -> Callable[[str], PathKind]:
+    from pipeline_kit.config import PathKind
+
     whole = tree.listing(["."])
 
     def kind(path: str) -> PathKind:
@@ -130,9 +155,15 @@ class PathProbe:
 
     def __call__(self, path: str) -> PathKind:
         """Return what ``path``, relative to ``home``, leads to; OUTSIDE where that is not below ``root``."""
-        real = Path(os.path.realpath(self.home / path))
-        if real != self.root and self.root not in real.parents:
+        from pipeline_kit.config import PathKind
+
+        real, root = os.path.realpath(os.path.join(self.home, path)), str(self.root)  # noqa: PTH118 - asked a thousand times
+        if real != root and not real.startswith(root.rstrip("/") + "/"):
             return PathKind.OUTSIDE
-        if real.is_dir():
+        try:
+            mode = os.stat(real).st_mode  # noqa: PTH116 - likewise
+        except OSError:
+            return PathKind.MISSING
+        if stat.S_ISDIR(mode):
             return PathKind.DIRECTORY
-        return PathKind.FILE if real.is_file() else PathKind.MISSING
+        return PathKind.FILE if stat.S_ISREG(mode) else PathKind.MISSING

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from pipeline_kit.app.keys import Keyed
-    from pipeline_kit.app.planning import Surroundings, Tagged
+    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.project import Project
+    from pipeline_kit.app.surroundings import Surroundings
     from pipeline_kit.config import Config, ImageConfig
     from pipeline_kit.content_tag import Change
     from pipeline_kit.ports import Tree

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from pipeline_kit.adapters.ci import detect
-from pipeline_kit.app.planning import Surroundings
 from pipeline_kit.app.project import Project, open_project
-from pipeline_kit.config import split_template
+from pipeline_kit.app.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,6 +76,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.project.close()
         if self._registry is not None:
             self._registry.close()
 
@@ -87,6 +86,8 @@ def open_session(
 ) -> Session:
     """Open the project in ``directory`` and look at the CI. Raises what :func:`open_project` raises."""
     project = open_project(directory, config, environ)
+    from pipeline_kit.adapters.ci import detect  # after the project, whose git is at work by now
+
     ci = detect(environ)
     around = Surroundings(values={}, environ=environ, now=time.time(), base_commit=ci.base_commit)
     session = Session(project, ci, around, environ, on_retry)
@@ -96,6 +97,8 @@ def open_session(
 
 
 def _uses_placeholders(project: Project) -> bool:
+    from pipeline_kit.config import split_template
+
     templates = [text for image in project.config.images.values() for text in (*image.args.values(), *image.aliases)]
     return any(part.kind == "name" for text in templates for part in split_template(text))
 

@@ -54,6 +54,16 @@ class _Ignore:
     walk: Walk
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A Dockerfile and what its build uses."""
+
+    data: bytes
+    dockerfile: Dockerfile
+    args: dict[str, str]
+    used: Uses
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads images of one configuration from one tree; contexts that images share are listed and filtered once."""
@@ -75,9 +85,15 @@ class Reader:
 
         Raises DockerfileError, DockerignoreError, InputError or a CheckoutError subclass.
         """
+        names = tuple(names)
         images = [self.config.images[name] for name in names]
-        self.whole = self.tree.listing(_outermost(self._directories(images)), unsent=self._unsent(images))
-        return {image.name: self._sources(image) for image in images}
+        read = {image.name: self._read_dockerfile(image) for image in images}  # first: git may be at work meanwhile
+        self.whole = self.tree.listing(self.directories(names), unsent=self._unsent(images))
+        return {image.name: self._sources(image, read[image.name]) for image in images}
+
+    def directories(self, names: Iterable[str]) -> list[str]:
+        """Return what is listed for the images ``names``: their contexts and inputs, outermost directories only."""
+        return _outermost(self._directories(self.config.images[name] for name in names))
 
     def _unsent(self, images: Iterable[ImageConfig]) -> Unsent:
         walks: dict[bytes, list[Walk]] = {}
@@ -87,7 +103,10 @@ class Reader:
             contexts += [(c.path, None) for c in image.contexts.values() if isinstance(c, DirectoryContext)]
             for context, dockerfile in contexts:
                 place = self._path(context).encode("utf-8", "surrogateescape")
-                walks.setdefault(b"" if place == b"." else place, []).append(self._ignore(context, dockerfile).walk)
+                known = walks.setdefault(b"" if place == b"." else place, [])
+                walk = self._ignore(context, dockerfile).walk
+                if walk not in known:
+                    known.append(walk)
             inputs |= {self._path(path).encode("utf-8", "surrogateescape") for path in image.inputs}
         return IgnoredByAll(walks, inputs)
 
@@ -102,7 +121,7 @@ class Reader:
     def _path(self, path: str) -> str:
         return in_tree(self.prefix, path)
 
-    def _sources(self, image: ImageConfig) -> ImageSources:
+    def _read_dockerfile(self, image: ImageConfig) -> _Read:
         data, dockerfile = self._dockerfile(image)
         args = self._args(image)
         used = uses(
@@ -115,6 +134,9 @@ class Reader:
                 hint=f"correct that line, or give the value under images.{image.name}.args",
             )
         _refuse_used_volatile_args(image, dockerfile, args)
+        return _Read(data, dockerfile, args, used)
+
+    def _sources(self, image: ImageConfig, read: _Read) -> ImageSources:
         files = {"": self._context(image.context, image.dockerfile)}
         for name, context in image.contexts.items():
             if isinstance(context, DirectoryContext):
@@ -124,12 +146,12 @@ class Reader:
         ignore = self._ignore(image.context, image.dockerfile)
         return ImageSources(
             image,
-            data,
-            used,
-            args,
+            read.data,
+            read.used,
+            read.args,
             files,
-            _has_triggers(dockerfile),
-            ignore.data,
+            has_triggers=_has_triggers(read.dockerfile),
+            ignore_bytes=ignore.data,
             sends_git=not ignore.rules.excludes(GIT_DIRECTORY),
         )
 

@@ -49,11 +49,11 @@ def command(
     task_definitions: Path | None,
 ) -> int:
     """Show what build would do and why. Changes nothing, anywhere."""
-    from pipeline_kit.app.planning import choose, make_plan
-    from pipeline_kit.app.task_definitions import check
-    from pipeline_kit.plan import document
-
     with open_session(settings) as session:
+        from pipeline_kit.app.planning import choose, make_plan
+        from pipeline_kit.app.task_definitions import check
+        from pipeline_kit.plan import document
+
         check(session.project)
         wanted = choose(session.project, images)
         plan, _ = make_plan(session.project, wanted, session.around, None if offline else session.registry, force=force)

@@ -23,10 +23,10 @@ def command(settings: Settings, images: tuple[str, ...], as_json: bool, rev: str
 
     The network is used only to resolve base images (bases: resolve).
     """
-    from pipeline_kit.app.compare import at_commit
-    from pipeline_kit.app.planning import choose, compute_tags, needed, repository_of
-
     with open_session(settings) as session:
+        from pipeline_kit.app.compare import at_commit
+        from pipeline_kit.app.planning import choose, compute_tags, needed, repository_of
+
         project = at_commit(session, rev) if rev is not None else session.project
         wanted = choose(project, images)
         needs_network = any(project.config.images[name].bases == "resolve" for name in needed(project, wanted))

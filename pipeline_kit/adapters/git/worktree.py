@@ -8,7 +8,7 @@ proves that the file is unchanged and no conversion applies. So a listing equals
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline_kit.adapters.filesystem import Scan
-    from pipeline_kit.adapters.git.command import Git
+    from pipeline_kit.adapters.git.command import Git, Running
     from pipeline_kit.adapters.git.conversion import Settings
     from pipeline_kit.ports import Unsent
 
@@ -58,12 +58,41 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
+class _Questions:
+    """What git was asked about one state of the checkout, and with which settings."""
+
+    git: Git
+    settings: Settings
+    entries: Running
+    changed: Running
+
+    def close(self) -> None:
+        """End both processes."""
+        with self.entries, self.changed:
+            pass
+
+
+@dataclass(frozen=True, slots=True)
 class WorkTree:
     """The files below ``root`` (a real path) in a git checkout; implements :class:`pipeline_kit.ports.Tree`."""
 
     root: Path
     repository: Repository
     allow_lfs_pointers: bool = False
+    _early: list[_Questions] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def start_early(self) -> None:
+        """Let git begin to look at the whole checkout while the caller is still busy; the next listing uses it.
+
+        To be followed by a listing or by :meth:`close`.
+        """
+        if not self._early:
+            self._early.append(self._ask([], []))
+
+    def close(self) -> None:
+        """End what :meth:`start_early` began and nobody used."""
+        while self._early:
+            self._early.pop().close()
 
     def listing(
         self, directories: Sequence[str], *, include_git: bool = False, unsent: Unsent | None = None
@@ -114,21 +143,35 @@ class WorkTree:
         repository = self.repository
         pathspecs = repository.pathspecs(asked)
         above = repository.attributes_above(asked)
-        with repository.git.start([*LIST_ENTRIES, *pathspecs, *(above if pathspecs else ())]) as entries:
-            settings = read_settings(repository.git)
-            git = settings.applied(repository.git)
-            with git.start([*LIST_CHANGED, *pathspecs]) as changed:
-                found = scan(base, asked, include_git=include_git, unsent=unsent)
-                raw = entries.result()
-                index = parse_entries(raw, repository.prefix, asked, id_length=repository.id_length)
-                records = index.records
-                untracked = [path for path in found.leaves if path not in records]
-                dirty = parse_changed(changed.result(), repository.prefix) | index.doubtful
+        if pathspecs or not self._early:
+            self._early.append(self._ask(pathspecs, above if pathspecs else []))
+        questions = self._early.pop()
+        self.close()
+        with questions.entries as entries, questions.changed as changed:
+            found = scan(base, asked, include_git=include_git, unsent=unsent)
+            raw = entries.result()
+            index = parse_entries(raw, repository.prefix, asked, id_length=repository.id_length)
+            records = index.records
+            untracked = [path for path in found.leaves if path not in records]
+            dirty = parse_changed(changed.result(), repository.prefix) | index.doubtful
+        git, settings = questions.git, questions.settings
         missing = len(records) - len(found.leaves) + len(untracked)
         gone = records.keys() - set(found.leaves) if missing else set()
         dirty |= self._converted(git, settings, base, index, raw, above, [*untracked, *gone, *dirty])
         unproven = [path for path in found.leaves if path in dirty and path in records] if dirty else []
         return Survey(index, found, untracked, gone, unproven)
+
+    def _ask(self, pathspecs: Sequence[bytes], above: Sequence[bytes]) -> _Questions:
+        """Start the two commands that tell index and work tree apart; no pathspecs are the whole checkout."""
+        plain = self.repository.git
+        entries = plain.start([*LIST_ENTRIES, *pathspecs, *above])
+        try:
+            settings = read_settings(plain)
+            git = settings.applied(plain)
+            return _Questions(git, settings, entries, git.start([*LIST_CHANGED, *pathspecs]))
+        except BaseException:
+            entries.__exit__(None, None, None)
+            raise
 
     def _converted(
         self,
