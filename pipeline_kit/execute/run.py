@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     Recheck = Callable[[], Collection[str]]
     """Returns the images whose inputs no longer give the planned key."""
+
+
+PUBLISHED_AT_ONCE = 4
+"""Images pushed or tagged at the same time (faults table: at most four pushes for a host)."""
 
 
 @dataclass(slots=True)
@@ -64,14 +69,13 @@ class Run:
         for request in requests:
             self._note(built[request.name])
         changed = recheck() if any(not outcome.error for outcome in built.values()) else ()
-        for request in requests:
-            outcome = self.outcomes[request.name]
-            if outcome.exit_code:
-                continue
+        successes = [request for request in requests if not self.outcomes[request.name].exit_code]
+        for request in successes:
             if request.name in changed:
                 self._fail(request.name, _changed(request.name))
-            elif self.push:
-                self._publish(builder, request, built[request.name], on_event)
+        if self.push:
+            ready = [request for request in successes if request.name not in changed]
+            _in_parallel(lambda request: self._publish(builder, request, built[request.name], on_event), ready)
 
     def move_aliases(self, is_newer: Callable[[str], bool | None]) -> None:
         """Move the aliases of everything that is there; nothing moves when any image failed."""
@@ -129,6 +133,16 @@ class Run:
         outcome = self.outcomes[name]
         outcome.status, outcome.exit_code = Status.FAILED, error.exit_code
         outcome.error = f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def _in_parallel(work: Callable[[BuildRequest], None], requests: Sequence[BuildRequest]) -> None:
+    """Do ``work`` for each request, a few at a time; what interrupts the wait leaves the rest undone."""
+    pool = ThreadPoolExecutor(PUBLISHED_AT_ONCE, "publish")
+    try:
+        for done in [pool.submit(work, request) for request in requests]:
+            done.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _changed(name: str) -> ContextChanged:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pipeline_kit.ports import BuildRequest, Clock
 
 _NO_PUSH_BY_DIGEST_RE = re.compile(r"tag is needed when pushing|push-by-digest is currently not implemented")
+TARGETS_AT_MOST = 40
+"""Targets of one bake. With about 190 at once BuildKit 26.1 loses some of its own jobs ("no such job")."""
 # Two builds of one key end at the same moment: containerd gives the name to one of them and fails the other.
 _STORE_RACE_RE = re.compile(r'image "[^"]+": already exists')
 _EXIT_RE = re.compile(r"did not complete successfully: (.*)", re.DOTALL)
@@ -81,7 +83,7 @@ class BakeJob:
         """Build everything. Raises EngineUnreachable, InputError for a broken graph, and whatever interrupts."""
         names = order(self._graph)
         self._refuse_impossible()
-        size = self._settings.jobs or len(names) or 1
+        size = self._settings.jobs or TARGETS_AT_MOST
         for start in range(0, len(names), size):
             self._chunk(names[start : start + size])
         return {name: self._outcomes[name] for name in self._requests}
