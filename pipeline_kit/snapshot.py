@@ -2,8 +2,9 @@
 
 Paths are bytes, relative, ``/``-separated, never starting with ``/`` or ``./``. A record is
 ``b"<mode> <blob id>"`` with git's modes: ``100644`` file, ``100755`` executable file, ``120000`` link (the blob id is
-that of the link's text), ``040000`` directory without files, ``010000`` FIFO, ``140000`` socket, ``020000`` and
-``060000`` devices (their blob id is the literal ``-``). Directories that contain something are not listed: their children imply them.
+that of the link's text), ``040000`` directory without files, and of special files ``010000`` FIFO, ``140000`` socket,
+``020000`` and ``060000`` devices (the blob id of the last five is the literal ``-``). Directories that contain
+something are not listed: their children imply them.
 """
 
 from __future__ import annotations

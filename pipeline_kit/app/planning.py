@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline_kit.config import ImageConfig
     from pipeline_kit.ports import Registry
 
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 NOT_ASKED = Observation(Verdict.UNKNOWN, detail="offline: the registry was not asked")
 
 
@@ -169,12 +170,19 @@ def _candidate(
 
 
 def _notes(sources: ImageSources) -> tuple[str, ...]:
-    """Return what no digest in the key covers: files that the build fetches and nothing pins."""
-    return tuple(
+    """Return what no digest in the key covers: files that the build fetches and nothing pins, and ``max_age``."""
+    found = tuple(
         f"{sources.image.dockerfile}:{remote.line}: ADD {remote.url} has no checksum: its content is not in the tag"
         for remote in sources.uses.remotes
         if remote.checksum is None
     )
+    age = sources.image.max_age
+    return found if age is None else (*found, f"max_age: a new tag every {_period(age)}")
+
+
+def _period(seconds: int) -> str:
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _tagless(keyed: Keyed) -> Observation:

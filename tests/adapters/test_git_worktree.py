@@ -248,7 +248,7 @@ def test_special_files_beside_tracked_ones_are_seen(populated: Checkout) -> None
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(populated.root / "sock"))
         found = _listing(populated)
-    assert (found.get(b"services/api/fifo"), found.get(b"sock")) == (SPECIAL_RECORD, SPECIAL_RECORD)
+    assert (found.get(b"services/api/fifo"), found.get(b"sock")) == (SPECIAL_RECORD, b"140000 -")
 
 
 def test_empty_and_emptied_directories_are_listed(populated: Checkout) -> None:
