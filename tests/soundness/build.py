@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 AT_ONCE = 40
 """Targets in one bake; an engine overwhelmed answers "no such job"."""
 _ALONE_AT_ONCE = 3
-_TRIES = 6
-_SECONDS_BETWEEN = 5
+_TRIES = 4
+_SECONDS_BETWEEN = 3
 _REFUSED = ("failed to solve", "failed to read dockerfile", "error reading", "illegal exclusion pattern")
 _TROUBLE = ("no such job", "Unavailable", "Cannot connect", "connection re", "EOF", "context canceled", "closing")
 _STEP = re.compile(r"^#(\d+) \[(\w+)[ \]]", re.MULTILINE)
@@ -36,7 +37,8 @@ _STEP_FAILED = re.compile(r"^#(\d+) ERROR: (?!.*cancell?ed)", re.MULTILINE)
 _TARGET = re.compile(r"^ERROR: target (\w+): ", re.MULTILINE)
 _BASES = {
     "thin": "FROM scratch\nCOPY <<EOF /etc/version\n{0}\nEOF\nENV BASE_DIR={1}\n",
-    "loud": "FROM scratch\nCOPY <<EOF /etc/version\n{0}\nEOF\nONBUILD COPY {1}* /onbuild/\n",
+    "loud": "FROM scratch\nCOPY <<EOF /etc/version\n{0}\nEOF\nONBUILD ARG WHICH={1}\nONBUILD ENV SEEN_ABOVE=$WHICH\n"
+    "ONBUILD COPY {1}* /onbuild/\n",
 }
 
 
@@ -106,6 +108,8 @@ class Engine:
             if any(text in last for text in _REFUSED) and not any(text in last for text in _TROUBLE):
                 return Product(failure=last, failed=True)
             time.sleep(_SECONDS_BETWEEN * (attempt + 1))
+        if "failed to solve" in errors:  # some bad patterns end in "context canceled", again and again
+            return Product(failure=errors[-200:], failed=True)
         raise RuntimeError(f"the engine could not build {job.root}: {errors[-2000:]}")
 
     def _bake(self, jobs: Sequence[Job], definition: Path) -> subprocess.CompletedProcess[str]:
@@ -153,18 +157,19 @@ def open_engine(folder: Path) -> Engine:
 
 
 def _push(parts: stack.Stack, folder: Path, image: str, dockerfile: str) -> str:
-    repository = f"soundness/{image}"
-    there = stack.manifest_digest(parts.registry, repository, "1")
+    """Return the digest of a base image; what it is made of names its tag, so that an older one is not taken for it."""
+    repository, tag = f"soundness/{image}", hashlib.sha256(dockerfile.encode()).hexdigest()[:12]
+    there = stack.manifest_digest(parts.registry, repository, tag)
     if there is not None:
         return there
     empty = folder / f"base-{image}"
     empty.mkdir()
     (empty / "Dockerfile").write_text(dockerfile, encoding="utf-8")
-    reference = f"{parts.registry}/{repository}:1"
+    reference = f"{parts.registry}/{repository}:{tag}"
     stack.run_docker(
         parts.engine, ["buildx", "build", "--provenance=false", "--quiet", "--push", "--tag", reference, str(empty)]
     )
-    digest = stack.manifest_digest(parts.registry, repository, "1")
+    digest = stack.manifest_digest(parts.registry, repository, tag)
     if digest is None:
         raise RuntimeError(f"{reference} was pushed, but the registry does not have it")
     return digest

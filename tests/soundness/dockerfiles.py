@@ -63,7 +63,11 @@ class Writer:
         return mark + (ending.join(self.lines) + ending).encode()
 
     def _odd_shapes(self) -> tuple[Callable[[], None], ...]:
-        return () if self.ordinary else (self._triggered, self._mounted, self._mounted, self._loud, self._by_number)
+        return (
+            ()
+            if self.ordinary
+            else (*(self._triggered, self._mounted, self._mounted, self._loud, self._by_number, self._on_directory),)
+        )
 
     def _meta_args(self) -> None:
         name = self.rng.choice(_ARGS)
@@ -126,7 +130,22 @@ class Writer:
 
     def _loud(self) -> None:
         self._from(LOUD)
+        if self.chance(0.3):
+            self.args["WHICH"] = self._plain_path()
         self._body(self.rng.randint(0, 2))
+
+    def _on_directory(self) -> None:
+        """Write a stage whose base is the named context, or one that stands in for a stage of that name."""
+        self.named = True
+        if self.chance(0.5):
+            self._from(OTHER_NAME)
+            self._body(1)
+            return
+        self._from("scratch", OTHER_NAME)
+        self._body(1)
+        self._from("scratch")
+        self.lines.append(f"COPY --from={OTHER_NAME} . /from/")
+        self._body(1)
 
     def _mounted(self) -> None:
         self._from(SHELL, "made")
@@ -144,6 +163,9 @@ class Writer:
         if form < 0.3 and self.other:
             self.named = True
             return f"from={OTHER_NAME},source={self.rng.choice(self.other)},target=/m"
+        if form < 0.35:
+            self.bases.add(THIN)
+            return f"from={THIN},target=/m"
         path = self.rng.choice([*self.files, *self.directories, *self.links, "a"])
         path = path if _SIMPLE.fullmatch(path) else "."
         return self.rng.choice(
@@ -246,7 +268,7 @@ class Writer:
         path = self.rng.choice([*self.files, "a"])
         if any(char in path for char in "*?["):
             path = re.sub(r"[*?\[]", lambda found: f"[{found[0]}]" if found[0] != "[" else "[[]", path)
-        odd = () if self.ordinary else ("nope/../" + path,)
+        odd: tuple[str, ...] = () if self.ordinary else ("nope/../" + path,)
         return self.rng.choice((path, path, path, "/" + path, "./" + path, *odd))
 
     def _through_link(self) -> str:
@@ -272,6 +294,7 @@ class Writer:
                 f"[{first}]{part[1:]}" if not self.ordinary else part[:1] + "*",
                 f"[^{'z' if part[0] != 'z' else 'y'}]*" if not self.ordinary else "*",
                 f"[a-m]{part[1:]}" if not self.ordinary else "*",
+                "**" if not self.ordinary else "*",
                 "".join(f"\\{char}" if not char.isalnum() else char for char in part) + "*",
             )
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from soundness.build import AT_ONCE, Engine, Job
-from soundness.generate import Case, case
+from soundness.generate import CHANGES_A_SCENE, Case, case
 from soundness.likely import builds
 from soundness.products import Product, differences
 from soundness.scene import told, write
@@ -18,8 +17,6 @@ from soundness.tags import Tagged, tag_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from soundness.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ class Table:
 
 def judge(engine: Engine, seed: int, numbers: Sequence[int], folder: Path, *, keep: bool = False) -> Iterator[Verdict]:
     """Build and tag the cases ``numbers`` of ``seed`` below ``folder``, many at once; yield each verdict."""
-    step = AT_ONCE // 2
+    step = AT_ONCE // (CHANGES_A_SCENE + 1) * CHANGES_A_SCENE
     for start in range(0, len(numbers), step):
         place = folder / f"cases-{numbers[start]}"
         place.mkdir()
@@ -121,23 +118,14 @@ def judge(engine: Engine, seed: int, numbers: Sequence[int], folder: Path, *, ke
 
 
 def _judge(engine: Engine, cases: Sequence[Case], place: Path) -> list[Verdict]:
-    jobs: list[Job] = []
+    scenes = {f"s{found.scene}": found.before for found in cases}
+    scenes |= {f"t{found.number}": found.edit.after for found in cases}
     tags: dict[str, Tagged] = {}
-    for found in cases:
-        for side, scene in (("a", found.before), ("b", found.edit.after)):
-            job = _lay_out(engine, f"t{found.number}{side}", scene, place, tags)
-            jobs.append(job)
+    jobs: list[Job] = []
+    for name, scene in scenes.items():
+        write(scene, place / name)
+        tags[name] = tag_of(scene, place / name, engine.digests)
+        jobs.append(Job(name, scene, place / name, alone=not builds(scene)))
     products = engine.build(jobs, place)
-    return [Verdict(found, *((products[n], tags[n]) for n in _names(found))) for found in cases]
-
-
-def _names(found: Case) -> tuple[str, str]:
-    return f"t{found.number}a", f"t{found.number}b"
-
-
-def _lay_out(engine: Engine, name: str, scene: Scene, place: Path, tags: dict[str, Tagged]) -> Job:
-    root = place / name
-    os.umask(0o022)
-    write(scene, root)
-    tags[name] = tag_of(scene, root, engine.digests)
-    return Job(name, scene, root, alone=not builds(scene))
+    found = {name: (products[name], tags[name]) for name in scenes}
+    return [Verdict(item, found[f"s{item.scene}"], found[f"t{item.number}"]) for item in cases]
