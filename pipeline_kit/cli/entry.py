@@ -70,14 +70,18 @@ def _guarded(arguments: Sequence[str]) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit with ``code`` now: worker threads may still wait for a registry that nobody needs any more."""
+    """Exit with ``code`` now: worker threads may still wait for a registry that nobody needs any more.
+
+    After a failed flush the interpreter's own shutdown would try once more, complain, and end with 120.
+    """
+    is_broken = False
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a stream that was closed at the start is None
         try:
             stream.flush()
         except BrokenPipeError:
-            code = code or _EPIPE_CODE
+            code, is_broken = code or _EPIPE_CODE, True
         except (OSError, ValueError):
-            code = code or 1
-    if code == _EPIPE_CODE or code > 128:  # noqa: PLR2004 - ended by a signal
+            code, is_broken = code or 1, True
+    if is_broken or code == _EPIPE_CODE or code > 128:  # noqa: PLR2004 - ended by a signal
         os._exit(code)
     sys.exit(code)
