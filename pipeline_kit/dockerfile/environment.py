@@ -108,10 +108,6 @@ class StageScope:
         """Return ``word`` expanded. Raises :class:`ExpansionError` and :class:`UnknownValueError`."""
         return expand(word, self._lookup, escape=self.escape)
 
-    def heredoc_value(self, content: str) -> str:
-        r"""Return a here-document's ``content`` expanded: quotes stay, and ``\`` escapes whatever the file says."""
-        return expand(content, self._lookup, quotes=False)
-
     def declare(self, arg: Arg, args: Mapping[str, str], globals_: GlobalScope) -> None:
         """Apply an ARG of this stage. Raises :class:`ExpansionError`."""
         earlier: set[str] = set()
