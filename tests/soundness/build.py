@@ -11,7 +11,7 @@ import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import stack
@@ -65,6 +65,8 @@ class Engine:
     environ: Mapping[str, str]
     registry: str
     digests: Mapping[str, str]
+    cured: list[str] = field(default_factory=list)
+    """Failures that went away without the engine's cache, as each was told: the engine's own, not the build's."""
 
     def build(self, jobs: Sequence[Job], folder: Path) -> dict[str, Product]:
         """Return every job's product. Raises RuntimeError where the engine itself fails, again and again."""
@@ -98,23 +100,28 @@ class Engine:
         return failing + left
 
     def _one(self, job: Job, definition: Path) -> Product:
-        errors = ""
+        """Build one job; it only fails if it fails without the cache too, a record of which may be damaged."""
+        errors, failure = "", ""
         for attempt in range(_TRIES):
-            done = self._bake([job], definition)
+            done = self._bake([job], definition, *(["--no-cache"] if failure else []))
             if done.returncode == 0:
+                self.cured.extend([failure] if failure else [])
                 return read_product(job.archive)
             errors = done.stderr
             last = "\n".join(line for line in errors.splitlines() if line.startswith("ERROR: "))
             if any(text in last for text in _REFUSED) and not any(text in last for text in _TROUBLE):
-                return Product(failure=last, failed=True)
+                if failure:
+                    return Product(failure=last, failed=True)
+                failure = last
+                continue
             time.sleep(_SECONDS_BETWEEN * (attempt + 1))
         if "failed to solve" in errors:  # some bad patterns end in "context canceled", again and again
             return Product(failure=errors[-200:], failed=True)
         raise RuntimeError(f"the engine could not build {job.root}: {errors[-2000:]}")
 
-    def _bake(self, jobs: Sequence[Job], definition: Path) -> subprocess.CompletedProcess[str]:
+    def _bake(self, jobs: Sequence[Job], definition: Path, *options: str) -> subprocess.CompletedProcess[str]:
         names = [job.name for job in jobs]
-        command = ["docker", "buildx", "bake", "--progress=plain", "-f", str(definition), *names]
+        command = ["docker", "buildx", "bake", "--progress=plain", *options, "-f", str(definition), *names]
         return subprocess.run(
             command, env=dict(self.environ), capture_output=True, text=True, errors="replace", timeout=300, check=False
         )

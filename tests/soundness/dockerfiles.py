@@ -232,7 +232,7 @@ class Writer:
             sources = [self._source() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
             if self.ordinary and "." in sources:
                 sources = ["."]  # nobody names the whole and a part of it
-        to = to if len(sources) > 1 or self.chance(0.7) else to + self.rng.choice(("named", "dir/"))
+        to = to if len(sources) > 1 or self.chance(0.7) else to + self.rng.choice((f"n{len(self.lines)}", "dir/"))
         words = [self._word(source) for source in sources]
         if all(_SIMPLE.fullmatch(word.replace("$", "").translate(_LOOSE)) for word in words) and self.chance(0.85):
             return " ".join([keyword, *flags, *words, to])

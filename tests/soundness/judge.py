@@ -43,6 +43,16 @@ class Verdict:
         return self.tag_equal and not self.product_equal
 
     @property
+    def says_nothing(self) -> bool:
+        """Return whether both builds fail: equal, but no image."""
+        return self.before[0].failed and self.after[0].failed
+
+    @property
+    def is_needless(self) -> bool:
+        """Return whether an equal image would have been built anew."""
+        return self.product_equal and not (self.tag_equal or self.is_refused or self.says_nothing)
+
+    @property
     def is_refused(self) -> bool:
         """Return whether one of the two has no tag at all: then nothing is skipped."""
         return self.before[1].tag is None or self.after[1].tag is None
@@ -71,7 +81,7 @@ class Table:
         counted = [
             verdict
             for verdict in self.verdicts
-            if verdict.product_equal and not verdict.is_refused and not verdict.before[0].failed
+            if verdict.product_equal and not verdict.is_refused and not verdict.says_nothing
             if ordinary is None or verdict.case.before.ordinary == ordinary
         ]
         return sum(verdict.tag_equal for verdict in counted), len(counted)
@@ -86,23 +96,49 @@ class Table:
         )
         whole = sum(bool(v.before[1].because) for v in self.verdicts if v.before[1].tag is not None)
         differ = sum(not v.product_equal for v in self.verdicts)
+        silent = sum(v.says_nothing for v in self.verdicts)
         lines = [
             f"seed {self.seed}: {total} changes, {len(self.violations)} violations",
-            f"products: {differ} differ, {total - differ} equal; failed builds: {failed} of {2 * total}",
+            f"products: {differ} differ, {total - differ - silent} equal, {silent} both fail",
+            f"failed builds: {failed} of {2 * total}",
             f"refused (no tag): {len(refused)} changes; of these, builds that BuildKit accepts: {buildable}",
             f"whole context counted: {whole} of {total - sum(v.before[1].tag is None for v in self.verdicts)}",
         ]
         for name, ordinary in (("all", None), ("ordinary", True), ("others", False)):
             same, count = self.precision(ordinary=ordinary)
             lines.append(f"precision, {name} Dockerfiles: {same}/{count} = {100 * same / max(count, 1):.1f} %")
-        lines += ["", f"{'change':<12} {'tried':>6} {'differ':>7} {'equal':>6} {'of these tag equal':>19}"]
+        lines += ["", *self._by_kind(), "", *self._needless()]
+        return "\n".join(lines)
+
+    def _by_kind(self) -> Iterator[str]:
+        yield f"{'change':<12} {'tried':>6} {'differ':>7} {'both fail':>10} {'equal':>6} {'of these tag equal':>19}"
         kinds = Counter(v.case.edit.kind for v in self.verdicts)
         for kind, tried in sorted(kinds.items()):
             of_kind = [v for v in self.verdicts if v.case.edit.kind == kind]
-            equal = [v for v in of_kind if v.product_equal]
+            silent = sum(v.says_nothing for v in of_kind)
+            equal = [v for v in of_kind if v.product_equal and not v.says_nothing]
             same = sum(v.tag_equal for v in equal)
-            lines.append(f"{kind:<12} {tried:>6} {tried - len(equal):>7} {len(equal):>6} {same:>19}")
-        return "\n".join(lines)
+            differ = tried - silent - len(equal)
+            yield f"{kind:<12} {tried:>6} {differ:>7} {silent:>10} {len(equal):>6} {same:>19}"
+
+    def _needless(self) -> Iterator[str]:
+        """Tell why ordinary Dockerfiles' tags changed although the image did not."""
+        causes = Counter(_cause(v) for v in self.verdicts if v.is_needless and v.case.before.ordinary)
+        for cause, count in causes.most_common():
+            yield f"needless, ordinary: {count:>3}  {cause}"
+
+
+def _cause(verdict: Verdict) -> str:
+    because = verdict.before[1].because or verdict.after[1].because
+    for known in (
+        "reached through a link",
+        "may come from the base",
+        "the whole context is read",
+        "can match anywhere",
+    ):
+        if known in because:
+            return f"whole context: {known}"
+    return f"whole context: {because}" if because else f"narrowed; {verdict.case.edit.kind}"
 
 
 def judge(engine: Engine, seed: int, numbers: Sequence[int], folder: Path, *, keep: bool = False) -> Iterator[Verdict]:

@@ -68,9 +68,12 @@ def _is_there(read: ContextRead, sent: Mapping[bytes, Node]) -> bool:
         return _resolved(path, sent) is not None
     pattern = re.compile(fnmatch.translate(read.pattern.replace("[^", "[!").replace("\\", "")))
     depth = read.pattern.count("/")
-    return any(
-        other.count(b"/") == depth and pattern.match(other.decode("utf-8", "replace")) is not None for other in sent
-    )
+    matched = [
+        other
+        for other in sent
+        if other.count(b"/") == depth and pattern.match(other.decode("utf-8", "replace")) is not None
+    ]
+    return bool(matched) and all(_resolved(other, sent) is not None for other in matched)
 
 
 def _resolved(path: bytes, sent: Mapping[bytes, Node]) -> bytes | None:

@@ -38,12 +38,15 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         table.verdicts.append(verdict)
         if verdict.is_violation:
             say(f"\nVIOLATION (--seed {options.seed} --first {verdict.case.number} --changes 1)\n{verdict.told()}\n")
-        elif options.explain and verdict.product_equal and not verdict.tag_equal and not verdict.is_refused:
+        elif options.explain and verdict.is_needless:
             say(f"\nneedless, {'ordinary' if verdict.case.before.ordinary else 'odd'}: {verdict.told()}\n")
         if len(table.verdicts) % 100 == 0:
             spent = time.monotonic() - started
             say(f"{len(table.verdicts)} changes, {len(table.violations)} violations, {spent:.0f} s")
-    say(f"\n{table.told()}\ntime: {time.monotonic() - started:.0f} s")
+    say(f"\n{table.told()}\nfailures of the engine's own, gone without its cache: {len(engine.cured)}")
+    for failure in engine.cured:
+        say(f"  {failure}")
+    say(f"time: {time.monotonic() - started:.0f} s")
     return 1 if table.violations else 0
 
 
