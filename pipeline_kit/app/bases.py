@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.keys import Bases, digest_name, hidden_args, references_of
+from pipeline_kit.app.keys import Bases, digest_name, references_of
+from pipeline_kit.app.triggers import refuse_images
 from pipeline_kit.config import ReferenceContext
 from pipeline_kit.errors import RegistryRefused, RegistryUnreachable
 from pipeline_kit.plan import Verdict
@@ -25,7 +26,8 @@ def resolve_bases(all_sources: Mapping[str, ImageSources], locked: Bases, regist
     """Return the digest of every external image that counts by digest, each asked at most once a run.
 
     ``locked`` is pipeline-kit.lock. Without ``registry`` (offline) whatever is neither pinned nor locked stays out.
-    Raises RegistryRefused or RegistryUnreachable naming the base and who uses it.
+    Raises RegistryRefused or RegistryUnreachable naming the base and who uses it, and DockerfileError for a base whose
+    triggers bring images of their own.
     """
     digests: dict[str, str] = {}
     asked: dict[str, tuple[Reference, ImageConfig]] = {}
@@ -39,7 +41,7 @@ def resolve_bases(all_sources: Mapping[str, ImageSources], locked: Bases, regist
                 digests[text] = reference.digest
             elif sources.image.bases == "resolve":
                 asked[text] = (reference, sources.image)
-            if sources.image.bases == "resolve" and _decides_reads(text, sources):
+            if sources.image.bases == "resolve" and _is_built_upon(text, sources):
                 followed[text] = reference
     silent = frozenset(f"lock:{text}" for text in locked.quiet)
     if registry is None:
@@ -49,10 +51,8 @@ def resolve_bases(all_sources: Mapping[str, ImageSources], locked: Bases, regist
     return Bases(digests, silent | quiet)
 
 
-def _decides_reads(text: str, sources: ImageSources) -> bool:
-    """Return whether ONBUILD triggers of ``text`` could use files or arguments that its Dockerfile does not name."""
-    if sources.uses.reads is None and not hidden_args(sources):
-        return False
+def _is_built_upon(text: str, sources: ImageSources) -> bool:
+    """Return whether ``text`` stands in a FROM, so that its ONBUILD triggers run in this build."""
     contexts = (sources.image.contexts.get(name) for name in sources.uses.context_bases)
     through = {context.reference for context in contexts if isinstance(context, ReferenceContext)}
     return text in sources.uses.external_bases or text in through
@@ -68,22 +68,28 @@ def _asked(wanted: Mapping[str, tuple[Reference, ImageConfig]], registry: Regist
 
 
 def _quiet(pinned: Mapping[str, Reference], registry: Registry) -> frozenset[str]:
-    """Return the images whose configs hold no ONBUILD triggers. Raises what the registry port raises."""
+    """Return the images whose configs hold no ONBUILD triggers.
+
+    Raises DockerfileError for a trigger that brings an image of its own, and what the registry port raises.
+    """
     if not pinned:
         return frozenset()
     with ThreadPoolExecutor(min(_AT_ONCE, len(pinned)), "bases") as pool:
-        triggers = list(pool.map(lambda reference: has_triggers(registry, reference), pinned.values()))
-    return frozenset(text for text, found in zip(pinned, triggers, strict=True) if not found)
+        found = list(pool.map(lambda reference: triggers(registry, reference), pinned.values()))
+    for text, its in zip(pinned, found, strict=True):
+        refuse_images(f"base image {text}", its)
+    return frozenset(text for text, its in zip(pinned, found, strict=True) if not its)
 
 
-def has_triggers(registry: Registry, pinned: Reference) -> bool:
-    """Return whether an image, or any platform of an index, holds ONBUILD triggers in its config."""
+def triggers(registry: Registry, pinned: Reference) -> tuple[str, ...]:
+    """Return the ONBUILD triggers in the config of an image, of an index those of all its platforms."""
     manifest = registry.manifest(pinned)
     if manifest.is_index:
         children = [child for child in manifest.children() if not child.is_attestation]
-        return any(has_triggers(registry, pinned.with_digest(child.digest)) for child in children)
+        return tuple(text for child in children for text in triggers(registry, pinned.with_digest(child.digest)))
     config = registry.config(pinned, manifest.config_digest()).get("config")
-    return bool(isinstance(config, dict) and config.get("OnBuild"))
+    found = config.get("OnBuild") if isinstance(config, dict) else None
+    return tuple(str(text) for text in found) if isinstance(found, list) else ()
 
 
 def _locked(text: str, locked: Mapping[str, str], image: ImageConfig) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit import content_tag, graph
 from pipeline_kit.app.sources import image_needs
+from pipeline_kit.app.triggers import refuse_images
 from pipeline_kit.config import ImageContext, ReferenceContext
 from pipeline_kit.content_tag import EXTRA_INPUTS, KeyInputs
 from pipeline_kit.errors import InvalidReference
@@ -153,7 +154,9 @@ def _loud_base(sources: ImageSources, all_sources: Mapping[str, ImageSources], k
         outside = context.reference if isinstance(context, ReferenceContext) else ""
         if outside and digest_name(outside, sources.image) not in known.quiet:
             return f"base image {outside}"
-        if isinstance(context, ImageContext) and all_sources[context.image].has_triggers:
+        here = all_sources[context.image].triggers if isinstance(context, ImageContext) else ()
+        if isinstance(context, ImageContext) and here:
+            refuse_images(f"image {context.image}", here)
             return f"image {context.image}"
     return ""
 

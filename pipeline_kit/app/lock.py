@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.bases import has_triggers, resolve_bases
+from pipeline_kit.app.bases import resolve_bases, triggers
 from pipeline_kit.app.keys import Bases, references_of
 from pipeline_kit.app.sources import Reader
 from pipeline_kit.errors import InputError
@@ -55,12 +55,13 @@ def format_lock(bases: Bases) -> bytes:
 def resolve_lock(project: Project, around: Surroundings, registry: Registry) -> Bases:
     """Return the present digest of every base image, and whether it holds ONBUILD triggers.
 
-    Raises RegistryRefused or RegistryUnreachable naming the base that has none.
+    Raises RegistryRefused or RegistryUnreachable naming the base that has none, DockerfileError for a base whose
+    triggers bring images of their own.
     """
     sources = Reader(project.config, project.prefix, project.tree, around.values).read(project.config.images)
     resolving = {name: replace(item, image=replace(item.image, bases="resolve")) for name, item in sources.items()}
     bases = resolve_bases(resolving, Bases(), registry)
     texts = {text for item in sources.values() for text in references_of(item)}
     asked = texts - bases.quiet
-    loud = {text for text in asked if has_triggers(registry, parse_reference(text).with_digest(bases.digests[text]))}
+    loud = {text for text in asked if triggers(registry, parse_reference(text).with_digest(bases.digests[text]))}
     return Bases(bases.digests, frozenset(texts - loud))

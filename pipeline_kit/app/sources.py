@@ -11,6 +11,7 @@ from pipeline_kit.app.unsent import IgnoredByAll
 from pipeline_kit.config import DirectoryContext, ImageContext, expand
 from pipeline_kit.content_tag import EXTRA_INPUTS
 from pipeline_kit.dockerfile import Dockerfile, Uses, arg_uses, parse, uses
+from pipeline_kit.dockerfile.instructions import OnBuild
 from pipeline_kit.dockerignore import IgnoreRules, Walk, ignore_file_candidates
 from pipeline_kit.errors import DockerfileError, InputError
 from pipeline_kit.snapshot import Listing
@@ -36,8 +37,8 @@ class ImageSources:
     """Build arguments with their placeholders replaced, volatile ones included."""
     files: Mapping[str, Listing]
     """As in :attr:`pipeline_kit.content_tag.KeyInputs.files`."""
-    has_triggers: bool = False
-    """Whether the Dockerfile holds ONBUILD, so that an image built upon this one may read any file of its context."""
+    triggers: tuple[str, ...] = ()
+    """The Dockerfile's ONBUILD expressions, which run in whatever is built upon this image."""
     ignore_bytes: bytes = b""
     """The ignore file that applies to the main context."""
     sends_git: bool = False
@@ -150,7 +151,7 @@ class Reader:
             read.used,
             read.args,
             files,
-            has_triggers=_has_triggers(read.dockerfile),
+            triggers=_triggers(read.dockerfile),
             ignore_bytes=ignore.data,
             sends_git=not ignore.rules.excludes(GIT_DIRECTORY),
         )
@@ -228,8 +229,9 @@ class Reader:
         return None
 
 
-def _has_triggers(dockerfile: Dockerfile) -> bool:
-    return any(item.keyword == "ONBUILD" for stage in dockerfile.stages for item in stage.instructions)
+def _triggers(dockerfile: Dockerfile) -> tuple[str, ...]:
+    steps = (step for stage in dockerfile.stages for step in stage.instructions)
+    return tuple(step.expression for step in steps if isinstance(step, OnBuild))
 
 
 def _outermost(directories: set[str]) -> list[str]:

@@ -29,7 +29,9 @@ def sources(
     )
     found = parse(dockerfile.encode(), "Dockerfile")
     used = uses(found, target=None, args=args, platforms=image.platforms, contexts=given)
-    return ImageSources(image, dockerfile.encode(), used, args, {"": FILES}, has_triggers="ONBUILD" in dockerfile)
+    return ImageSources(
+        image, dockerfile.encode(), used, args, {"": FILES}, triggers=("ARG HIDDEN",) * ("ONBUILD" in dockerfile)
+    )
 
 
 def counted(own: ImageSources, *others: ImageSources, quiet: tuple[str, ...] = ()) -> tuple[set[str], list[bytes]]:
