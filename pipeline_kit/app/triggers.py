@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _IMAGE = re.compile(
     r"\s*(?:(?:COPY|ADD)\b.*?\s--from=|RUN\b.*?\s--mount=\S*?\bfrom=)[\"']?([^\s,\"']+)", re.IGNORECASE | re.DOTALL
 )
-    r"\s*(?:(?:COPY|ADD)\b.*?\s--from=|RUN\b.*?\s--mount=\S*?\bfrom=)[\"']?([^\s,\"']+)", re.IGNORECASE | re.DOTALL
-)
 
 
 def refuse_images(base: str, triggers: Iterable[str]) -> None:
