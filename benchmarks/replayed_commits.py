@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.git.commit import CommitTree
     from pipeline_kit.adapters.git.history import GitHistory
     from pipeline_kit.app.sources import ImageSources
-    from pipeline_kit.ports import Unsent
+    from pipeline_kit.ports.checkout import Unsent
 
 RULES = ("path", "whole", "narrowed")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pipeline_kit.ports import Unsent
+    from pipeline_kit.ports.checkout import Unsent
 
 _NO_ID = b" -"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline_kit.outputs.report import RunReport
     from pipeline_kit.plan import Plan
-    from pipeline_kit.ports import BuildEvent
+    from pipeline_kit.ports.builder import BuildEvent
 
 
 def content_tags(directory: Path, images: Sequence[str], *, environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline_kit.app.sources import ImageSources
     from pipeline_kit.config import ImageConfig
-    from pipeline_kit.ports import Observation, Registry
+    from pipeline_kit.ports.registry import Observation, Registry
     from pipeline_kit.reference import Reference
 
 _AT_ONCE = 8

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.session import Session
-    from pipeline_kit.ports import Builder
+    from pipeline_kit.ports.builder import Builder
 
 
 class SystemClock:

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import ContextChanged
-from pipeline_kit.ports import ContextFile
+from pipeline_kit.ports.builder import ContextFile
 from pipeline_kit.snapshot import SPECIAL_KINDS
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline_kit.app.session import Session
-    from pipeline_kit.ports import Builder, BuildEvent
+    from pipeline_kit.ports.builder import Builder, BuildEvent
 
     OpenBuilder = Callable[[Tagged], AbstractContextManager[Builder]]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline_kit.app.sources import ImageSources
     from pipeline_kit.config import ImageConfig
-    from pipeline_kit.ports import Observation
+    from pipeline_kit.ports.registry import Observation
     from pipeline_kit.reference import Reference
     from pipeline_kit.snapshot import Listing
 

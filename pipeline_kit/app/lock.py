@@ -17,7 +17,7 @@ from pipeline_kit.reference import is_digest, parse_reference
 if TYPE_CHECKING:
     from pipeline_kit.app.project import Project
     from pipeline_kit.app.surroundings import Surroundings
-    from pipeline_kit.ports import Registry
+    from pipeline_kit.ports.registry import Registry
 
 LOCK_NAME = "pipeline-kit.lock"
 _HEAD = "# Base images and their digests. Written by `pipeline-kit lock`; review it like code.\n"

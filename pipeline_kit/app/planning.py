@@ -17,7 +17,7 @@ from pipeline_kit.execute.labels import key_label
 from pipeline_kit.graph import dependencies
 from pipeline_kit.manifest import INDEX_TYPES
 from pipeline_kit.plan import Candidate, Plan, Verdict, decide
-from pipeline_kit.ports import Observation
+from pipeline_kit.ports.registry import Observation
 from pipeline_kit.reference import Reference, is_tag
 from pipeline_kit.snapshot import Listing
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline_kit.app.project import Project
     from pipeline_kit.app.surroundings import Surroundings
     from pipeline_kit.config import ImageConfig
-    from pipeline_kit.ports import Registry
+    from pipeline_kit.ports.registry import Registry
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 NOT_ASKED = Observation(Verdict.UNKNOWN, detail="offline: the registry was not asked")

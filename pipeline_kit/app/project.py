@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline_kit.config import Config, PathKind
-    from pipeline_kit.ports import History, Tree
+    from pipeline_kit.ports.checkout import History, Tree
 
 CONFIG_NAMES = ("pipeline-kit.yaml", "pipeline-kit.yml")
 _MAX_CONFIG = 1 << 20

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline_kit.app.surroundings import Surroundings
     from pipeline_kit.config import Config, ImageConfig
     from pipeline_kit.content_tag import Change
-    from pipeline_kit.ports import Tree
+    from pipeline_kit.ports.checkout import Tree
 
 _WORDS = {
     "arg": "build argument {name}",

@@ -14,7 +14,7 @@ from pipeline_kit.config import DirectoryContext, ImageContext
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.execute.labels import REVISION_LABEL
 from pipeline_kit.plan import Action
-from pipeline_kit.ports import BuildRequest
+from pipeline_kit.ports.builder import BuildRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

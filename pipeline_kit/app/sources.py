@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline_kit.config import Config, ImageConfig
-    from pipeline_kit.ports import Tree, Unsent
+    from pipeline_kit.ports.checkout import Tree, Unsent
 
 _MAX_LINKS = 40
 GIT_DIRECTORY = b".git"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline_kit.manifest import Manifest
     from pipeline_kit.plan import PlannedImage
-    from pipeline_kit.ports import Registry
+    from pipeline_kit.ports.registry import Registry
     from pipeline_kit.reference import Reference
 
     IsNewer = Callable[[str], bool | None]

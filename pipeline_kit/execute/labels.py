@@ -9,7 +9,7 @@ from pipeline_kit.content_tag import KEY_LABEL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline_kit.ports import Registry
+    from pipeline_kit.ports.registry import Registry
     from pipeline_kit.reference import Reference
 
 REVISION_LABEL = "org.opencontainers.image.revision"

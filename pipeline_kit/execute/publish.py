@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pipeline_kit.plan import PlannedImage
-    from pipeline_kit.ports import Observation, Registry
+    from pipeline_kit.ports.registry import Observation, Registry
     from pipeline_kit.reference import Reference
 
 _ATTESTED = "vnd.docker.reference.digest"

@@ -14,7 +14,8 @@ from pipeline_kit.plan import Action, Plan, PlannedImage, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from pipeline_kit.ports import Builder, BuildEvent, BuildOutcome, BuildRequest, Registry
+    from pipeline_kit.ports.builder import Builder, BuildEvent, BuildOutcome, BuildRequest
+    from pipeline_kit.ports.registry import Registry
 
     Recheck = Callable[[], Collection[str]]
     """Returns the images whose inputs no longer give the planned key."""

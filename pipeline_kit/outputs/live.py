@@ -19,7 +19,7 @@ from pipeline_kit.outputs.text import format_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline_kit.ports import BuildEvent
+    from pipeline_kit.ports.builder import BuildEvent
 
 _REDRAW_SECONDS = 0.5
 _FALLBACK = os.terminal_size((80, 24))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from pipeline_kit.ports import BuildEvent
+    from pipeline_kit.ports.builder import BuildEvent
 
 _GROUP_LINES = 20_000
 """Lines kept for one image's group; older ones are counted and dropped."""

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline_kit.adapters.git.worktree import open_tree
 from pipeline_kit.errors import CheckoutError, InputError
-from pipeline_kit.ports import Checkout as Head
+from pipeline_kit.ports.checkout import Checkout as Head
 
 if TYPE_CHECKING:
     from pathlib import Path

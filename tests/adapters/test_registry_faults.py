@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
 
 
 class _RealClock:

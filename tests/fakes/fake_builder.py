@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline_kit.ports import Builder, BuildEvent, BuildOutcome, BuildRequest
+from pipeline_kit.ports.builder import Builder, BuildEvent, BuildOutcome, BuildRequest
 from pipeline_kit.reference import parse_reference
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline_kit.errors import ManifestMissing, TagConflict
 from pipeline_kit.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from pipeline_kit.plan import Verdict
-from pipeline_kit.ports import Observation, Registry
+from pipeline_kit.ports.registry import Observation, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -16,7 +16,7 @@ from pipeline_kit.app.doctor import examine
 from pipeline_kit.app.job import BuildOptions, run_build
 from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
-from pipeline_kit.ports import Builder, BuildEvent, BuildOutcome, BuildRequest
+from pipeline_kit.ports.builder import Builder, BuildEvent, BuildOutcome, BuildRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -25,13 +25,13 @@ from fakes.push_proxy import push_proxy
 
 from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.errors import EngineUnreachable, InputError, RegistryUnreachable
-from pipeline_kit.ports import BuildRequest, ContextFile
+from pipeline_kit.ports.builder import BuildRequest, ContextFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline_kit.adapters.builders import Prefer
-    from pipeline_kit.ports import Builder, BuildEvent, BuildOutcome
+    from pipeline_kit.ports.builder import Builder, BuildEvent, BuildOutcome
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.xdist_group("engine")]
 

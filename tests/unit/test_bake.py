@@ -14,7 +14,7 @@ from pipeline_kit.adapters.builders.bake import Export, build_graph, csv_field, 
 from pipeline_kit.adapters.builders.bake_run import Bake
 from pipeline_kit.adapters.builders.capabilities import Capabilities
 from pipeline_kit.errors import InputError
-from pipeline_kit.ports import BuildRequest
+from pipeline_kit.ports.builder import BuildRequest
 
 _PLAIN = BuildRequest(
     name="api",

@@ -24,7 +24,7 @@ from pipeline_kit.errors import (
     TagConflict,
     UnreadableFile,
 )
-from pipeline_kit.ports import ContextFile
+from pipeline_kit.ports.builder import ContextFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline_kit.adapters.builders.progress import TAIL_LINES, ProgressReader
 
 if TYPE_CHECKING:
-    from pipeline_kit.ports import BuildEvent
+    from pipeline_kit.ports.builder import BuildEvent
 
 _RECORDED = Path(__file__).parent / "recorded"
 

@@ -10,7 +10,7 @@ from pipeline_kit.errors import RegistryRefused, RegistryUnreachable, TagConflic
 from pipeline_kit.execute.labels import key_label
 from pipeline_kit.execute.publish import arrived, publish
 from pipeline_kit.plan import Action, PlannedImage, Status, Verdict
-from pipeline_kit.ports import Observation
+from pipeline_kit.ports.registry import Observation
 from pipeline_kit.reference import Reference
 
 KEY = "k" * 64

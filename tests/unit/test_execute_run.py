@@ -12,13 +12,14 @@ from pipeline_kit.errors import EngineUnreachable, Interrupted, PushFailed, Regi
 from pipeline_kit.execute.labels import REVISION_LABEL
 from pipeline_kit.execute.run import Run, digests
 from pipeline_kit.plan import Action, Candidate, Plan, Status, Verdict, decide
-from pipeline_kit.ports import BuildEvent, BuildRequest, Observation
+from pipeline_kit.ports.builder import BuildEvent, BuildRequest
+from pipeline_kit.ports.registry import Observation
 from pipeline_kit.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from pipeline_kit.ports import BuildOutcome
+    from pipeline_kit.ports.builder import BuildOutcome
 
 HOST = "registry.example"
 OLD, NEW = "1" * 40, "2" * 40

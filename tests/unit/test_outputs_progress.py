@@ -14,7 +14,7 @@ from fakes.sample_report import HOSTILE
 from pipeline_kit.outputs.live import LiveProgress
 from pipeline_kit.outputs.progress import GithubProgress, JsonProgress, LineProgress, make_progress, wants_colour
 from pipeline_kit.outputs.sanitize import display_width
-from pipeline_kit.ports import BuildEvent
+from pipeline_kit.ports.builder import BuildEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from pipeline_kit.ports import Builder, BuildRequest, Clock, ContextFile
+    from pipeline_kit.ports.builder import Builder, BuildRequest, ContextFile
+    from pipeline_kit.ports.clock import Clock
 
 __all__ = ["Prefer", "open_builder"]
 

@@ -18,7 +18,7 @@ from pipeline_kit.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from pipeline_kit.ports import BuildRequest
+    from pipeline_kit.ports.builder import BuildRequest
 
 _TARGET_RE = re.compile(r"[a-zA-Z0-9_-]+")
 _LINK = "target:"

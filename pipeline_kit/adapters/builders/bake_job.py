@@ -18,14 +18,15 @@ from pipeline_kit.adapters.builders.progress import TAIL_LINES, StepFailure
 from pipeline_kit.adapters.registry.retrying import Retry, call
 from pipeline_kit.errors import RegistryUnreachable
 from pipeline_kit.graph import dependants, dependencies, order
-from pipeline_kit.ports import BuildEvent, BuildOutcome
+from pipeline_kit.ports.builder import BuildEvent, BuildOutcome
 from pipeline_kit.retry import PUSHES, RetryClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline_kit.adapters.builders.bake_run import Bake, BakeRun
-    from pipeline_kit.ports import BuildRequest, Clock
+    from pipeline_kit.ports.builder import BuildRequest
+    from pipeline_kit.ports.clock import Clock
 
 _NO_PUSH_BY_DIGEST_RE = re.compile(r"tag is needed when pushing|push-by-digest is currently not implemented")
 TARGETS_AT_MOST = 40

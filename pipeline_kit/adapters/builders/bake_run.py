@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline_kit.adapters.builders.bake import BakeDefinition
     from pipeline_kit.adapters.builders.capabilities import Capabilities
-    from pipeline_kit.ports import BuildEvent, BuildRequest
+    from pipeline_kit.ports.builder import BuildEvent, BuildRequest
 
 # From this version bake asks to be allowed each path outside its working directory, and the use of an ssh agent.
 _ENTITLEMENTS = (0, 19, 0)

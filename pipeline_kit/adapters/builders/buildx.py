@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline_kit.adapters.builders.push import Pusher
-    from pipeline_kit.ports import BuildEvent, BuildOutcome, BuildRequest
+    from pipeline_kit.ports.builder import BuildEvent, BuildOutcome, BuildRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pipeline_kit.adapters.builders.failures import one_line
 from pipeline_kit.adapters.builders.progress import TAIL_LINES
 from pipeline_kit.adapters.builders.rewrite import rewrite, unsupported
 from pipeline_kit.errors import BuildFailed
-from pipeline_kit.ports import BuildEvent
+from pipeline_kit.ports.builder import BuildEvent
 
 if TYPE_CHECKING:
     import threading
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from pipeline_kit.adapters.builders.engine_client import EngineClient
-    from pipeline_kit.ports import BuildRequest, ContextFile
+    from pipeline_kit.ports.builder import BuildRequest, ContextFile
 
 _IMAGE = "docker-image://"
 _TARGET = "target:"

@@ -18,7 +18,7 @@ from pipeline_kit.errors import ContextChanged, UnreadableFile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline_kit.ports import ContextFile
+    from pipeline_kit.ports.builder import ContextFile
 
 _IGNORE = b".dockerignore"
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from pipeline_kit.adapters.builders.bake import build_graph
 from pipeline_kit.errors import EngineUnreachable, PipelineKitError
 from pipeline_kit.graph import dependants, order
-from pipeline_kit.ports import BuildEvent, BuildOutcome
+from pipeline_kit.ports.builder import BuildEvent, BuildOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pipeline_kit.adapters.builders.engine_client import EngineClient
     from pipeline_kit.adapters.builders.push import Pusher
-    from pipeline_kit.ports import BuildRequest, Clock, ContextFile
+    from pipeline_kit.ports.builder import BuildRequest, ContextFile
+    from pipeline_kit.ports.clock import Clock
 
 _DEFAULT_JOBS = 4
 

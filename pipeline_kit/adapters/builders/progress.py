@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline_kit.graph import dependencies
-from pipeline_kit.ports import BuildEvent
+from pipeline_kit.ports.builder import BuildEvent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

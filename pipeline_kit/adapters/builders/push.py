@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from pipeline_kit.adapters.builders.failures import push_error
 from pipeline_kit.adapters.registry.retrying import Retry, call
 from pipeline_kit.errors import PipelineKitError
-from pipeline_kit.ports import BuildEvent
+from pipeline_kit.ports.builder import BuildEvent
 from pipeline_kit.retry import PUSHES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pipeline_kit.ports import BuildRequest, Clock
+    from pipeline_kit.ports.builder import BuildRequest
+    from pipeline_kit.ports.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

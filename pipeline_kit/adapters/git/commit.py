@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline_kit.adapters.git.repository import Repository
-    from pipeline_kit.ports import Unsent
+    from pipeline_kit.ports.checkout import Unsent
 
 # An entry of ls-tree -r: mode SP type SP id TAB path; with -r the types are "blob" and "commit" (a submodule).
 _MODE = slice(0, 6)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.adapters.git.commit import CommitTree
 from pipeline_kit.errors import CheckoutError
-from pipeline_kit.ports import Checkout
+from pipeline_kit.ports.checkout import Checkout
 
 if TYPE_CHECKING:
     import git as gitpython

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.filesystem import Scan
     from pipeline_kit.adapters.git.command import Git, Running
     from pipeline_kit.adapters.git.conversion import Settings
-    from pipeline_kit.ports import Unsent
+    from pipeline_kit.ports.checkout import Unsent
 
 
 @dataclass(frozen=True, slots=True)

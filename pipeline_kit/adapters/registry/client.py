@@ -28,7 +28,7 @@ from pipeline_kit.adapters.registry.transport import Transport
 from pipeline_kit.errors import Conflict, ManifestMissing, RegistryRefused, TagConflict, Unreachable
 from pipeline_kit.manifest import ACCEPTED, MAX_BYTES, Manifest
 from pipeline_kit.plan import Verdict
-from pipeline_kit.ports import Observation, Registry
+from pipeline_kit.ports.registry import Observation, Registry
 from pipeline_kit.retry import REQUESTS, RetryClass, RetryPolicy, classify
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.registry.credentials import CredentialSource
     from pipeline_kit.adapters.registry.retrying import Retry
     from pipeline_kit.adapters.registry.session import Statistics
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
     from pipeline_kit.reference import Reference
 
 CONNECTIONS = 32

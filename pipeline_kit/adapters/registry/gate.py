@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
 
 _RETRY_PRICE = 5
 """In answers: five good answers earn one retry."""

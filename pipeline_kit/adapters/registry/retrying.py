@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState, Retrying
 
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
     from pipeline_kit.retry import RetryPolicy
 
 _T = TypeVar("_T")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.registry.answers import Answer
     from pipeline_kit.adapters.registry.tokens import Authorizer
     from pipeline_kit.adapters.registry.transport import Transport
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
     from pipeline_kit.reference import Reference
     from pipeline_kit.retry import RetryPolicy
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.registry.answers import Answer
     from pipeline_kit.adapters.registry.credentials import Credential, CredentialSource
     from pipeline_kit.adapters.registry.transport import Transport
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
 
 BATCH = 20
 _DEFAULT_TTL = 60.0

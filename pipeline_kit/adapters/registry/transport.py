@@ -34,7 +34,7 @@ from pipeline_kit.retry import FailureKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pipeline_kit.ports import Clock
+    from pipeline_kit.ports.clock import Clock
 
 CONNECT_SECONDS = 5.0
 _MAX_REDIRECTS = 5
