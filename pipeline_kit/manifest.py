@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline_kit.errors import RegistryRefused
 
@@ -44,15 +43,18 @@ def normalize_platform(text: str) -> str:
     return "/".join(part for part in (system, arch, variant) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
-    """A pointer to a blob or manifest: ``size`` in bytes; ``platform`` normalised, ``""`` where none is given."""
+class Descriptor(NamedTuple):
+    """A pointer to a blob or manifest: ``size`` in bytes; ``platform`` normalised, ``""`` where none is given.
+
+    ``artifact_type`` says what a manifest that is no image is about, ``""`` where the pointer does not tell.
+    """
 
     media_type: str
     digest: str
     size: int
     platform: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
+    artifact_type: str = ""
 
     @property
     def is_attestation(self) -> bool:
@@ -62,8 +64,7 @@ class Descriptor:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A manifest or index exactly as the registry holds it: ``data`` is the bytes whose SHA-256 is ``digest``."""
 
     media_type: str
@@ -91,7 +92,7 @@ class Manifest:
 
     def children(self) -> tuple[Descriptor, ...]:
         """Return an index's image descriptors and attestations, in order; ``()`` for a plain manifest."""
-        return tuple(_descriptor(item) for item in self._items("manifests")) if self.is_index else ()
+        return tuple(parse_descriptor(item) for item in self._items("manifests")) if self.is_index else ()
 
     def config_digest(self) -> str:
         """Return the digest of a plain manifest's image config. Raises RegistryRefused when there is none."""
@@ -106,7 +107,7 @@ class Manifest:
             return ()
         config = self.document().get("config")
         items = [config] if isinstance(config, dict) else []
-        return tuple(_descriptor(item) for item in [*items, *self._items("layers")])
+        return tuple(parse_descriptor(item) for item in [*items, *self._items("layers")])
 
     def platforms(self) -> tuple[str, ...]:
         """Return an index's platforms in order, attestations left out; ``()`` for a plain manifest."""
@@ -119,7 +120,8 @@ class Manifest:
         return items
 
 
-def _descriptor(item: dict[str, Any]) -> Descriptor:
+def parse_descriptor(item: dict[str, Any]) -> Descriptor:
+    """Return a descriptor's JSON object as a value. Raises RegistryRefused where it lacks what it must have."""
     digest, size, media_type = item.get("digest"), item.get("size"), item.get("mediaType")
     if not isinstance(digest, str) or not isinstance(size, int) or not isinstance(media_type, str):
         raise RegistryRefused("the registry's manifest holds a descriptor without digest, size or mediaType")
@@ -130,7 +132,11 @@ def _descriptor(item: dict[str, Any]) -> Descriptor:
         text = normalize_platform("/".join(part for part in parts if part)) if parts[1] else ""
     annotations = item.get("annotations")
     pairs = annotations.items() if isinstance(annotations, dict) else ()
-    return Descriptor(media_type, digest, size, text, tuple(sorted((str(k), str(v)) for k, v in pairs)))
+    sorted_pairs = tuple(sorted((str(k), str(v)) for k, v in pairs))
+    artifact_type = item.get("artifactType")
+    return Descriptor(
+        media_type, digest, size, text, sorted_pairs, artifact_type if isinstance(artifact_type, str) else ""
+    )
 
 
 def join_index(media_type: str, children: list[tuple[Descriptor, dict[str, Any]]]) -> Manifest:

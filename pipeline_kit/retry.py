@@ -8,10 +8,10 @@ Backoff And Jitter" (AWS architecture blog) for full jitter.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class RetryClass(StrEnum):
@@ -71,13 +71,18 @@ _KINDS = {
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 522})
 _TRANSIENT_CODES = frozenset({"TOOMANYREQUESTS", "UNAVAILABLE", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "BLOB_UNKNOWN"})
+_MISSES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "TAG_EXPIRED"})
+"""Codes that only a registry uses, so that they say absent by themselves; TAG_EXPIRED is Quay's for a deleted tag."""
+_HARBOR_MISS_RE = re.compile(r"\b(?:artifact|repo|repository|tag) \S.*\bnot found\b", re.IGNORECASE | re.DOTALL)
+"""Harbor says NOT_FOUND, which any server may, and does not say that it is a registry."""
 _SERVER_ERROR = 500
-_IMMUTABLE_RE = re.compile(r"\bimmutab|cannot be overwritten|already exists in the", re.IGNORECASE)
-_EXPIRED_RE = re.compile(r"authorization token has expired", re.IGNORECASE)
+_IMMUTABLE_RE = re.compile(
+    r"\bimmutab|cannot be overwritten|already exists in the|operation is disallowed", re.IGNORECASE
+)
+_EXPIRED_RE = re.compile(r"authorization token (?:has expired|is invalid)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What is known about one failed request; every member is optional.
 
     ``codes`` are the distribution specification's error codes, ``message`` the registry's free text. ``is_spec_answer``
@@ -101,9 +106,9 @@ def classify(evidence: Evidence) -> RetryClass:
         return _KINDS[evidence.failure]
     if "MANIFEST_BLOB_UNKNOWN" in evidence.codes:
         return RetryClass.ONCE_MORE
-    if evidence.status in (401, 403):
+    if evidence.status in (401, 403) or (evidence.status == 400 and _is_expired(evidence)):  # noqa: PLR2004 - HTTP
         return _auth(evidence)
-    if evidence.status in (409, 412) or (evidence.status == 400 and _is_immutable(evidence)):  # noqa: PLR2004 - HTTP
+    if evidence.status in (409, 412) or (evidence.status in (400, 405) and _is_immutable(evidence)):
         return RetryClass.CONFLICT
     if evidence.status == 404:  # noqa: PLR2004 - HTTP
         return _not_found(evidence)
@@ -113,7 +118,7 @@ def classify(evidence: Evidence) -> RetryClass:
 def _auth(evidence: Evidence) -> RetryClass:
     if _is_immutable(evidence) and evidence.status == 403:  # noqa: PLR2004 - HTTP
         return RetryClass.CONFLICT
-    has_reason = evidence.has_challenge or _EXPIRED_RE.search(evidence.message) is not None
+    has_reason = evidence.has_challenge or _is_expired(evidence)
     return RetryClass.AUTH_REFRESHABLE if evidence.may_refresh and has_reason else RetryClass.AUTH
 
 
@@ -121,12 +126,19 @@ def _is_immutable(evidence: Evidence) -> bool:
     return _IMMUTABLE_RE.search(evidence.message) is not None
 
 
+def _is_expired(evidence: Evidence) -> bool:
+    """Return whether a token is refused: ECR says so with 403, its public registry with 400, without a challenge."""
+    return _EXPIRED_RE.search(evidence.message) is not None
+
+
 def _not_found(evidence: Evidence) -> RetryClass:
     if _TRANSIENT_CODES.intersection(evidence.codes):
         return RetryClass.TRANSIENT_HTTP
     if not evidence.creates_on_push and "NAME_UNKNOWN" in evidence.codes:
         return RetryClass.PERMANENT
-    if "MANIFEST_UNKNOWN" in evidence.codes or "NAME_UNKNOWN" in evidence.codes:
+    if _MISSES.intersection(evidence.codes):
+        return RetryClass.ABSENT
+    if "NOT_FOUND" in evidence.codes and _HARBOR_MISS_RE.search(evidence.message):
         return RetryClass.ABSENT
     is_plain_miss = evidence.is_spec_answer and _ABSENT_CODES.issuperset(evidence.codes)
     return RetryClass.ABSENT if is_plain_miss else RetryClass.PERMANENT
@@ -168,8 +180,7 @@ def classify_engine_text(text: str) -> RetryClass | None:
     return next((known for pattern, known in _ENGINE_TEXTS if pattern.search(text)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and how long: ``attempts`` in all, every other number in seconds."""
 
     attempts: int = 5

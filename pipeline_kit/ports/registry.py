@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pipeline_kit.manifest import Descriptor, Manifest
     from pipeline_kit.plan import Verdict
     from pipeline_kit.reference import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One answer of the registry about one reference.
 
     ``digest`` and ``media_type`` are set only with a present verdict; ``detail`` says in a few words why a verdict is
@@ -73,6 +71,26 @@ class ContentRegistry(Registry, Protocol):
     A blob's and a referrer's ``reference`` is read for its host and repository only, unless stated otherwise. Every
     method raises RegistryRefused (or a subclass) or RegistryUnreachable for what the registry answers.
     """
+
+    def put_manifest(
+        self,
+        reference: Reference,
+        manifest: Manifest,
+        *,
+        is_asked: bool = False,
+        instead_of: Collection[str | None] | None = None,
+    ) -> str:
+        """As Registry says; ``is_asked``: the caller has just observed that it is not there, so it is not asked.
+
+        ``instead_of`` names the digests (``None``: nothing) that the reference may hold before; anything else is a
+        TagConflict. It is asked before each PUT but the first of a caller who has just observed it: a PUT that is
+        repeated comes later, when another runner may have written. The API has no compare-and-swap.
+        """
+        ...
+
+    def expect(self, references: Iterable[Reference], *, writes: bool = False) -> None:
+        """Say what will be read (or written) soon, so that its bearer tokens can be shared; nothing is asked yet."""
+        ...
 
     def has_blob(self, reference: Reference, digest: str) -> bool:
         """Return (HEAD) whether the repository holds the blob."""

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes.git_checkout import Checkout
+from fakes.registry_profiles import NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from fakes.real_registry import RealRegistry
+    from fakes.registry_profile import Profile
+    from fakes.registry_scene import RegistryScene
 
 
 @pytest.fixture
@@ -49,3 +55,23 @@ def populated(checkout: Checkout) -> Checkout:
     (checkout.root / "services/web/gone").symlink_to("nowhere")
     checkout.commit("first")
     return checkout
+
+
+@pytest.fixture(scope="module")
+def field_registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Profile], RealRegistry]]:
+    """Run the real registries that stand behind the fronts of ``scene``."""
+    from fakes.registry_scene import upstreams
+
+    with upstreams(tmp_path_factory.mktemp("registries")) as running:
+        yield running
+
+
+@pytest.fixture(params=list(NAMES))
+def scene(
+    request: pytest.FixtureRequest, field_registries: Callable[[Profile], RealRegistry], tmp_path: Path
+) -> Iterator[RegistryScene]:
+    """Give a scene before each registry of the field in turn."""
+    from fakes.registry_scene import scene_of
+
+    with scene_of(NAMES[request.param], field_registries, tmp_path, request.node.name) as scene:
+        yield scene

@@ -277,6 +277,10 @@ def test_chain_asks_each_source_once(tmp_path: Path) -> None:
         ("111122223333.dkr-ecr-fips.us-east-1.on.aws", EcrHost("111122223333", "us-east-1", is_fips=True)),
         ("111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov", EcrHost("111122223333", "us-iso-east-1")),
         ("111122223333.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", EcrHost("111122223333", "us-isob-east-1")),
+        ("111122223333.dkr.ecr.eusc-de-east-1.amazonaws.eu", EcrHost("111122223333", "eusc-de-east-1")),
+        ("111122223333.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", EcrHost("111122223333", "cn-north-1")),
+        ("111122223333.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", EcrHost("111122223333", "eu-isoe-west-1")),
+        ("111122223333.dkr.ecr.us-isof-south-1.csp.hci.ic.gov", EcrHost("111122223333", "us-isof-south-1")),
         (f"{ECR}.evil.example", None),
         (f"evil-{ECR}", None),
         (f"{ECR}:443", None),
@@ -342,6 +346,16 @@ def test_ecr_token(aws: FakeRegistry) -> None:
     source.forget(ECR)
     source.lookup(ECR)
     assert len(aws.log) == 2
+
+
+def test_ecr_of_two_accounts(aws: FakeRegistry) -> None:
+    """Each registry's token comes from its own region; the caller's own account is not asked for another's."""
+    answer_token(aws, encoded("AWS:token"))
+    source = EcrCredentials()
+    for host in (ECR, "444455556666.dkr.ecr.us-east-2.amazonaws.com"):
+        assert source.lookup(host) == Credential("AWS", "token")
+    assert ["/us-east-2/" in item.headers["authorization"] for item in aws.log] == [False, True]
+    assert [json.loads(item.body) for item in aws.log] == [{}, {}]
 
 
 def test_ecr_public_token(aws: FakeRegistry) -> None:

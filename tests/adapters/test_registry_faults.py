@@ -17,8 +17,9 @@ from fakes.real_registry import client_for
 from pipeline_kit.adapters.registry.client import RegistryClient
 from pipeline_kit.adapters.registry.failures import from_network
 from pipeline_kit.adapters.registry.gate import HostGate
+from pipeline_kit.adapters.registry.network import NetworkFailure
 from pipeline_kit.adapters.registry.retrying import Retry, call, is_temporary, retrying
-from pipeline_kit.adapters.registry.transport import NetworkFailure, Outgoing, Transport
+from pipeline_kit.adapters.registry.transport import Outgoing, Transport
 from pipeline_kit.errors import EngineUnreachable, Interrupted, RegistryRefused, RegistryUnreachable
 from pipeline_kit.plan import Verdict
 from pipeline_kit.reference import Reference

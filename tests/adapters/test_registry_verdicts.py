@@ -10,7 +10,7 @@ from fakes.fake_clock import FakeClock
 from fakes.fake_registry import FakeRegistry
 from fakes.real_registry import client_for
 
-from pipeline_kit.adapters.registry import failures
+from pipeline_kit.adapters.registry import hints
 from pipeline_kit.errors import DigestMismatch, RegistryRefused, RepositoryMissing, TagConflict
 from pipeline_kit.plan import Verdict
 from pipeline_kit.reference import Reference
@@ -118,7 +118,7 @@ def test_missing_ecr_repository(
 ) -> None:
     """Where a push does not create repositories, NAME_UNKNOWN is no miss and says what to create."""
     registry.creates_repositories = False
-    monkeypatch.setattr(failures, "is_ecr_host", lambda _: True)
+    monkeypatch.setattr(hints, "is_ecr_host", lambda _: True)
     answer = client.observe(Reference(registry.host, "kit/gone", "t"))
     assert answer.verdict is Verdict.DENIED
     assert answer.detail == f"repository kit/gone does not exist at {registry.host}"

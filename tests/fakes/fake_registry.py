@@ -38,7 +38,10 @@ class FakeRegistry:
     """A registry that starts at construction and ends with ``close`` (or the end of a ``with`` block).
 
     ``users`` (name to password) asks for a login: Basic, or with ``token`` Bearer tokens from ``/token`` here.
-    ``immutable`` lists tag patterns that can be written once. ``creates_repositories`` False behaves as ECR.
+    ``immutable`` lists tag patterns that can be written once. ``creates_repositories`` False behaves as ECR. What
+    else registries differ in is switched by members: ``has_referrers`` (the API, and OCI-Subject), ``mounts``,
+    ``deletes``, ``has_ranges`` (GET of a part), ``remembers_cuts`` (an upload can go on after its body broke off),
+    ``page`` (the most entries of one page, 0 for any number), ``withheld`` (scopes that no token is given).
     """
 
     def __init__(
@@ -58,7 +61,10 @@ class FakeRegistry:
         self.blobs: dict[str, dict[str, bytes]] = {}
         self.uploads: dict[str, bytes] = {}
         self.tokens: dict[str, frozenset[str]] = {}
+        self.withheld: frozenset[str] = frozenset()
         self.token_seconds = 300
+        self.has_referrers = self.mounts = self.deletes = self.has_ranges = self.remembers_cuts = True
+        self.page = 0
         self.realm = ""
         self.rules: list[Rule] = []
         self.log: list[Logged] = []

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from fakes.fake_registry_answers import Logged, Reply, answer
+from fakes.fake_registry_blobs import interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,10 @@ class Rule:
     """What to do instead of the true answer, ``times`` times, after ``skip`` matches.
 
     ``do``: ``answer`` (status, headers, body), ``reset`` (RST before any byte), ``lost`` (do the work, then RST),
-    ``stall`` (wait ``seconds``, then close), ``truncate`` (true answer, ``keep`` bytes of its body, then close),
-    ``drip`` (one byte of ``body`` every ``seconds``), ``headers`` (true answer with ``headers`` over its own).
+    ``stall`` (wait ``seconds``, then close), ``pause`` (true answer after ``seconds``), ``drip`` (one byte of ``body``
+    every ``seconds``), ``truncate`` (true answer, ``keep`` bytes of its body, then close), ``cut`` (RST after ``keep``
+    bytes of the true answer's body or, unless it is a GET, of the request's), ``headers`` (true answer with
+    ``headers`` over its own), ``work`` (the true answer's effect, then this one).
     """
 
     method: str = ".*"
@@ -105,12 +108,16 @@ class Handler(BaseHTTPRequestHandler):
     def serve(self) -> None:
         """Log, apply the rules, answer."""
         registry = self.server.registry
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         with registry.lock:
-            request = Logged(self.command, self.path, headers, body)
-            registry.log.append(request)
             rule = next((rule for rule in registry.rules if rule.matches(self.command, self.path)), None)
+        size = int(self.headers.get("content-length") or 0)
+        is_cut = rule is not None and rule.do == "cut" and self.command != "GET"
+        request = Logged(
+            self.command, self.path, headers, self.rfile.read(min(rule.keep, size) if rule and is_cut else size)
+        )
+        with registry.lock:
+            registry.log.append(request)
         if rule is None:
             self._send(answer(registry, request))
         else:
@@ -119,35 +126,52 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_CONNECT = serve  # noqa: N815 - the base class names them so
 
     def _obey(self, rule: Rule, registry: FakeRegistry, request: Logged) -> None:
-        if rule.do == "answer":
+        if rule.do in ("pause", "stall"):
+            registry.stopping.wait(rule.seconds)
+        if rule.do == "pause":
+            self._send(answer(registry, request))
+        elif rule.do in ("answer", "work"):
+            if rule.do == "work":
+                answer(registry, request)
             self._send(Reply(rule.status, dict(rule.headers), rule.body))
         elif rule.do == "headers":
             reply = answer(registry, request)
             self._send(Reply(reply.status, {**reply.headers, **rule.headers}, reply.body))
-        elif rule.do in ("reset", "lost"):
+        else:
+            self._break(rule, registry, request)
+
+    def _break(self, rule: Rule, registry: FakeRegistry, request: Logged) -> None:
+        """Answer in a way that ends the connection."""
+        self.close_connection = True
+        if rule.do in ("reset", "lost"):
             if rule.do == "lost":
                 answer(registry, request)
             self._reset()
-        elif rule.do == "stall":
-            registry.stopping.wait(rule.seconds)
-            self.close_connection = True
+        elif rule.do == "cut":
+            self._cut(rule, registry, request)
         elif rule.do == "truncate":
-            reply = answer(registry, request)
-            self._send(reply, keep=rule.keep)
-            self.close_connection = True
+            self._send(answer(registry, request), keep=rule.keep)
         elif rule.do == "drip":
             self._drip(rule, registry)
-        else:
+        elif rule.do != "stall":
             raise AssertionError(rule.do)
 
     def _reset(self) -> None:
         # SO_LINGER 0 makes the close a true RST.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
-        self.close_connection = True
+
+    def _cut(self, rule: Rule, registry: FakeRegistry, request: Logged) -> None:
+        if self.command == "GET":
+            self._send(answer(registry, request), keep=rule.keep)
+            self.wfile.flush()
+            # What the client has not received yet, a reset would take away from it.
+            registry.stopping.wait(0.05)
+        else:
+            interrupted(registry, request)
+        self._reset()
 
     def _drip(self, rule: Rule, registry: FakeRegistry) -> None:
-        self.close_connection = True
         for byte in rule.body:
             self.wfile.write(bytes([byte]))
             if registry.stopping.wait(rule.seconds):

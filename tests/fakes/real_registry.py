@@ -10,6 +10,7 @@ import urllib3
 from fakes.fake_registry import FakeRegistry, Pushed
 
 from pipeline_kit.adapters.registry.client import RegistryClient
+from pipeline_kit.adapters.registry.content import ContentClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,3 +75,10 @@ def client_for(registry: FakeRegistry | RealRegistry, folder: Path, **members: A
     users = registry.users
     config = auths(registry.host, *next(iter(users.items()))) if users else {}
     return RegistryClient(environment=docker_environment(folder, config), **members)
+
+
+def content_client_for(registry: FakeRegistry | RealRegistry, folder: Path, **members: Any) -> ContentClient:
+    """Return the same for the whole distribution API."""
+    users = registry.users
+    config = auths(registry.host, *next(iter(users.items()))) if users else {}
+    return ContentClient(environment=docker_environment(folder, config), **members)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline_kit.errors import RegistryRefused
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a URL leads: a credential belongs to exactly one of these."""
 
     scheme: str
@@ -29,6 +28,23 @@ class Origin:
 
 def origin_of(url: str) -> Origin:
     """Return the origin of an http or https URL. Raises RegistryRefused for any other, and for one with credentials."""
+    return _parse_origin(url[: _path_start(url)])
+
+
+def path_of(url: str) -> str:
+    """Return the path and the query of an http or https URL, ``""`` where its path is empty."""
+    start = _path_start(url)
+    return "" if "?" in url[:start] or "#" in url[:start] else url[start:].partition("#")[0]
+
+
+def _path_start(url: str) -> int:
+    """Return where the path begins; nothing before that depends on what comes after."""
+    found = url.find("/", len("https://"))
+    return len(url) if found < 0 else found
+
+
+@lru_cache(maxsize=256)
+def _parse_origin(url: str) -> Origin:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -64,6 +80,7 @@ def host_name(host: str) -> str:
     return host.partition(":")[0] if host.count(":") == 1 else host
 
 
+@lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
     """Return whether ``name`` is localhost or an address of the loopback network."""
     if name.lower() == "localhost":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.reference import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline_kit.adapters.registry.bodies import Body
 
 SMALL_BODY = 64 * 1024
 """Cap in bytes of error and token bodies."""
@@ -28,18 +29,26 @@ def sanitize(text: str, limit: int = SHOWN) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer; header names are lower case."""
+class Answer(NamedTuple):
+    """One HTTP answer; header names are lower case.
+
+    ``stream`` is the unread body of a success that was asked for in pieces; whoever gets it has to close it.
+    """
 
     method: str
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+    stream: Body | None = None
 
     def header(self, name: str) -> str:
         """Return the header ``name`` (lower case), or ``""``."""
         return self.headers.get(name, "")
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the status is one of 200 to 299."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP
 
     @property
     def media_type(self) -> str:

@@ -34,11 +34,8 @@ def helper_get(
 
     Raises AuthenticationFailed, naming the helper but nothing it printed, when it is missing, fails, hangs or babbles.
     """
-    program = f"docker-credential-{name}"
-    path = shutil.which(program, path=environment.get("PATH")) if _NAME_RE.fullmatch(name) else None
-    if path is None:
-        raise AuthenticationFailed(f"the credential helper {program!r} is not on PATH", hint=_hint(host))
-    status, output = _run(path, program, host, environment, seconds)
+    program, path = _find(name, host, environment)
+    status, output = _run([path, "get"], program, host, environment, seconds)
     text = output.decode("utf-8", "replace").strip()
     if status != 0:
         if _NOT_FOUND in text or "credentials not found" in text.lower():
@@ -54,14 +51,36 @@ def helper_get(
     return (user, secret) if secret else None
 
 
+def helper_store(
+    name: str, host: str, username: str, secret: str, environment: Mapping[str, str], *, seconds: float = HELPER_SECONDS
+) -> None:
+    """Give helper ``name`` the credentials of ``host`` to keep; they go through a pipe. Raises AuthenticationFailed."""
+    program, path = _find(name, host, environment)
+    document = json.dumps({"ServerURL": host, "Username": username, "Secret": secret})
+    status, _ = _run([path, "store"], program, document, environment, seconds)
+    if status != 0:
+        raise AuthenticationFailed(
+            f"the credential helper {program!r} could not store the login (status {status})", hint=_hint(host)
+        )
+
+
+def _find(name: str, host: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    program = f"docker-credential-{name}"
+    path = shutil.which(program, path=environment.get("PATH")) if _NAME_RE.fullmatch(name) else None
+    if path is None:
+        raise AuthenticationFailed(f"the credential helper {program!r} is not on PATH", hint=_hint(host))
+    return program, path
+
+
 def _hint(host: str) -> str:
     return f"run the helper by hand, or remove it from credHelpers/credsStore for {host}"
 
 
-def _run(path: str, program: str, host: str, environment: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
+def _run(argv: list[str], program: str, told: str, environment: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
+    """Return the exit status and the output of a helper that is told ``told`` on its stdin."""
     try:
         process = subprocess.Popen(
-            [path, "get"],
+            argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -72,7 +91,7 @@ def _run(path: str, program: str, host: str, environment: Mapping[str, str], sec
         raise AuthenticationFailed(f"the credential helper {program!r} cannot be run: {error.strerror}") from error
     with process:
         try:
-            _ask(process, host)
+            _ask(process, told)
             output = _collect(process, program, time.monotonic() + seconds, seconds)
         except BaseException:
             _kill(process)
@@ -80,10 +99,10 @@ def _run(path: str, program: str, host: str, environment: Mapping[str, str], sec
         return process.returncode, output
 
 
-def _ask(process: subprocess.Popen[bytes], host: str) -> None:
+def _ask(process: subprocess.Popen[bytes], told: str) -> None:
     if process.stdin is not None:
         with contextlib.suppress(OSError):  # a helper may answer without reading
-            process.stdin.write(host.encode())
+            process.stdin.write(told.encode())
             process.stdin.flush()
         with contextlib.suppress(OSError):
             process.stdin.close()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HUB_KEY = "https://index.docker.io/v1/"
+OWN_HELPER = "pipeline-kit"
+"""The name under ``credHelpers`` that makes docker run ``docker-credential-pipeline-kit``."""
 _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _TOKEN_USER = "<token>"  # noqa: S105 - the helpers' mark for an identity token, not a secret
 _LARGEST_FILE = 4 * 1024 * 1024
@@ -93,7 +95,7 @@ class DockerConfig:
         """See CredentialSource. A broken file raises AuthenticationFailed: never silently anonymous."""
         with self._lock:
             if self._document is None:
-                self._document = self._read()
+                self._document = self.read()
             document = self._document
         wanted = normalize_key(host)
         helper = self._helper(document, wanted)
@@ -112,7 +114,8 @@ class DockerConfig:
         with self._lock:
             self._document = None
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """Return the file's document, empty where there is none. Raises AuthenticationFailed for a broken file."""
         path = self.path
         try:
             with path.open("rb") as handle:
@@ -133,7 +136,7 @@ class DockerConfig:
 
     def _broken(self, why: str) -> AuthenticationFailed:
         return AuthenticationFailed(
-            f"{self.path} is broken: {why}", hint="correct the file, or remove it and run `docker login` again"
+            f"{self.path} is broken: {why}", hint="correct the file, or remove it and run `pipeline-kit login` again"
         )
 
     def _section(self, document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -147,7 +150,8 @@ class DockerConfig:
     def _helper(self, document: dict[str, Any], wanted: str) -> str:
         for key, name in _sorted(self._section(document, "credHelpers")):
             if normalize_key(key) == wanted and isinstance(name, str):
-                return name
+                # Our own helper would ask what this very process asks next (EcrCredentials): no second Python for that.
+                return "" if name == OWN_HELPER else name
         store = document.get("credsStore")
         return store if isinstance(store, str) else ""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline_kit.adapters.aws.ecr import is_ecr_host
+from pipeline_kit.adapters.registry import hints
 from pipeline_kit.adapters.registry.answers import sanitize
 from pipeline_kit.errors import (
     AuthenticationFailed,
@@ -20,8 +21,11 @@ from pipeline_kit.retry import Evidence, FailureKind, RetryClass, classify, pars
 
 if TYPE_CHECKING:
     from pipeline_kit.adapters.registry.answers import Answer
-    from pipeline_kit.adapters.registry.transport import NetworkFailure
+    from pipeline_kit.adapters.registry.network import NetworkFailure
     from pipeline_kit.reference import Reference
+
+_MISSING_PROJECT_RE = re.compile(r"\bproject \S+ not found", re.IGNORECASE)
+_REFUSED_TOKEN_RE = re.compile(r"expired|token is invalid", re.IGNORECASE)
 
 
 class TemporaryFailure(RegistryUnreachable):
@@ -65,7 +69,7 @@ def evidence_of(answer: Answer, host: str, *, may_refresh: bool = False) -> Evid
         has_challenge=bool(answer.header("www-authenticate")),
         may_refresh=may_refresh,
         is_spec_answer=answer.is_spec_answer,
-        creates_on_push=not is_ecr_host(host),
+        creates_on_push=hints.creates_on_push(host),
     )
 
 
@@ -82,6 +86,8 @@ def from_network(failure: NetworkFailure, doing: str) -> PipelineKitError:
 
 def transient(answer: Answer, host: str, doing: str) -> TemporaryFailure | None:
     """Return the failure when ``answer`` is one that another attempt may mend, else ``None``."""
+    if answer.is_success:
+        return None
     kind = classify(evidence_of(answer, host))
     if kind is not RetryClass.TRANSIENT_HTTP:
         return None
@@ -101,25 +107,27 @@ def refusal(answer: Answer, reference: Reference, doing: str) -> RegistryRefused
         return ManifestMissing(message)
     if kind is RetryClass.ONCE_MORE:
         return MissingBlobs(message, hint="layers vanished from the registry meanwhile: run the job again")
-    if answer.status == 401:  # noqa: PLR2004 - HTTP
-        hint = f"log in: docker login {reference.host} (a missing private repository may answer the same)"
-        return AuthenticationFailed(message, hint=hint)
-    if answer.status == 403:  # noqa: PLR2004 - HTTP
-        return _forbidden(answer, reference, message)
+    if kind is RetryClass.AUTH:
+        return _unauthorized(answer, reference, message)
     if answer.status == 404:  # noqa: PLR2004 - HTTP
         return _not_found(answer, reference, doing)
     return RegistryRefused(message)
 
 
-def _forbidden(answer: Answer, reference: Reference, message: str) -> RegistryRefused:
-    if "expired" in answer.message.lower():  # ECR says so with 403
-        return AuthenticationFailed(message, hint=f"log in again: docker login {reference.host}")
-    return AuthorizationDenied(message, hint=f"these credentials may not do this to {reference.name}")
+def _unauthorized(answer: Answer, reference: Reference, message: str) -> RegistryRefused:
+    host, repository = reference.host, reference.repository
+    if _MISSING_PROJECT_RE.search(answer.message):  # Harbor says so with 401
+        return RepositoryMissing(message, hint=hints.create_hint(host, repository))
+    if answer.status == 401:  # noqa: PLR2004 - HTTP
+        return AuthenticationFailed(message, hint=hints.login_hint(host, repository))
+    if _REFUSED_TOKEN_RE.search(answer.message):  # ECR says so with 403, its public registry with 400
+        return AuthenticationFailed(message, hint=f"log in again: pipeline-kit login {host}")
+    return AuthorizationDenied(message, hint=hints.access_hint(host, repository))
 
 
 def _not_found(answer: Answer, reference: Reference, doing: str) -> RegistryRefused:
     if "NAME_UNKNOWN" in answer.codes:
-        hint = f"create it: aws ecr create-repository --repository-name {reference.repository}"
+        hint = hints.create_hint(reference.host, reference.repository)
         return RepositoryMissing(f"repository {reference.repository} does not exist at {reference.host}", hint=hint)
     hint = f"check that {reference.host} is the registry's own address, without a proxy or login page before it"
     return RegistryRefused(f"{doing}: not a registry answer: {answer.describe()}", hint=hint)

@@ -6,8 +6,7 @@ tenacity is imported only when a first attempt has failed. KeyboardInterrupt, Sy
 from __future__ import annotations
 
 import random as _random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pipeline_kit.errors import Interrupted
 from pipeline_kit.retry import RetryClass, wait_seconds
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """One attempt that failed and will be followed by another after ``seconds``."""
 
     failed_attempt: int
@@ -33,6 +31,8 @@ class Retry:
     reason: str
     retry_class: str
     status: int | None = None
+    subject: str = ""
+    """What was asked about: a reference, where it is known."""
 
     def __str__(self) -> str:
         """Return the line for people."""

@@ -6,18 +6,20 @@ import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from pipeline_kit.adapters.registry.addresses import api_host, base_url
+from pipeline_kit.adapters.registry.addresses import api_host, base_url, check_target, origin_of
 from pipeline_kit.adapters.registry.answers import SMALL_BODY, sanitize
 from pipeline_kit.adapters.registry.failures import TemporaryFailure, WaitTooLong, from_network, transient
 from pipeline_kit.adapters.registry.gate import HostGate
+from pipeline_kit.adapters.registry.network import NetworkFailure
 from pipeline_kit.adapters.registry.retrying import Retry, call
 from pipeline_kit.adapters.registry.tokens import Access
-from pipeline_kit.adapters.registry.transport import NetworkFailure, Outgoing
+from pipeline_kit.adapters.registry.transport import Outgoing
+from pipeline_kit.errors import RegistryRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from pipeline_kit.adapters.registry.answers import Answer
     from pipeline_kit.adapters.registry.tokens import Authorizer
@@ -42,15 +44,23 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API request: ``path`` follows ``/v2/<repository>/``; ``limit`` caps a success's body in bytes."""
+    """One API request: ``path`` follows ``/v2/<repository>/``; ``limit`` caps a success's body in bytes.
+
+    ``url`` replaces the path by an address that the registry gave us for an upload: it was checked, and gets no
+    credential unless it leads to the registry itself. The rest is as in Outgoing and Access.
+    """
 
     method: str
     reference: Reference
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    body: bytes | Callable[[], Iterator[bytes]] | None = None
     actions: str = "pull"
     limit: int = SMALL_BODY
+    url: str = ""
+    mount_from: str = ""
+    is_streamed: bool = False
+    read_seconds: float | None = None
 
     @property
     def doing(self) -> str:
@@ -81,6 +91,7 @@ class Session:
         self._plain_http = plain_http
         self._lock = threading.Lock()
         self._gates: dict[str, HostGate] = {}
+        self._bases: dict[str, str] = {}
         self._retries: list[Retry] = []
         self._warnings: dict[str, None] = {}
 
@@ -90,13 +101,15 @@ class Session:
         with self._lock:
             return Statistics(self._transport.requests, list(self._retries), list(self._warnings))
 
-    def run(self, reference: Reference, operation: Callable[[float], _T]) -> _T:
+    def run(self, reference: Reference, operation: Callable[[float], _T], *, seconds: float = 0.0) -> _T:
         """Return what ``operation(deadline)`` returns, tried again while its errors are temporary.
 
-        Raises its last error; WaitTooLong when the host is not asked any more.
+        ``seconds`` is a budget above the policy's, for large bodies. Raises the operation's last error; WaitTooLong
+        when the host is not asked any more.
         """
         gate = self._gate(reference.host)
-        deadline = self._clock.monotonic() + self._policy.deadline
+        policy = self._policy._replace(deadline=seconds) if seconds > self._policy.deadline else self._policy
+        deadline = self._clock.monotonic() + policy.deadline
         tried = [0]
 
         def attempt() -> _T:
@@ -105,13 +118,18 @@ class Session:
             try:
                 return operation(deadline)
             except TemporaryFailure as failure:
-                if failure.retry_after and failure.retry_after <= self._policy.retry_after_cap:
+                if failure.retry_after and failure.retry_after <= policy.retry_after_cap:
                     gate.hold(failure.retry_after)
                 raise
 
         try:
             result = call(
-                attempt, self._policy, _Naps(self), self._note, random=self._random, may_retry=gate.take_retry
+                attempt,
+                policy,
+                _Naps(self),
+                lambda retry: self._note(retry._replace(subject=str(reference))),
+                random=self._random,
+                may_retry=gate.take_retry,
             )
         except TemporaryFailure as failure:
             gate.gave_up(str(reference))
@@ -131,21 +149,30 @@ class Session:
         lock = self._authorizer.first_contact(host)
         if lock is None:
             return self._authorized(request, deadline)
-        with lock:
+        if not lock.acquire(blocking=False):
+            # Another thread is learning how to log in here; by the time it knows, this connection stands.
+            with self._transport.warmed(self._base(request.reference)):
+                lock.acquire()
+        try:
             if self._authorizer.first_contact(host) is not None:
                 try:
                     return self._authorized(request, deadline)
                 finally:
                     self._authorizer.contacted(host)
+        finally:
+            lock.release()
         return self._authorized(request, deadline)
 
     def _authorized(self, request: Call, deadline: float) -> Answer:
-        access = Access(request.reference.host, request.reference.repository, request.actions)
+        if request.url and not self.is_own(request.reference, request.url):
+            return self._sent(request, None, deadline)
+        reference = request.reference
+        access = Access(reference.host, reference.repository, request.actions, request.mount_from)
         sent = self._authorizer.header(access, deadline)
         may_refresh = True
         while True:
             answer = self._sent(request, sent, deadline)
-            if answer.status not in (401, 403) or (sent is not None and not may_refresh):
+            if answer.status not in (400, 401, 403) or (sent is not None and not may_refresh):
                 return answer
             fresh = self._authorizer.renew(access, answer, sent, deadline)
             if fresh is None or fresh == sent:
@@ -153,13 +180,32 @@ class Session:
             may_refresh = may_refresh and sent is None
             sent = fresh
 
+    def is_own(self, reference: Reference, url: str) -> bool:
+        """Return whether ``url`` leads to the registry of ``reference`` itself."""
+        return origin_of(url) == origin_of(self._base(reference))
+
+    def _base(self, reference: Reference) -> str:
+        base = self._bases.get(reference.host)
+        if base is None:
+            base = self._bases.setdefault(reference.host, base_url(reference.host, self._plain_http))
+        return base
+
     def _sent(self, request: Call, authorization: str | None, deadline: float) -> Answer:
         reference = request.reference
-        url = f"{base_url(reference.host, self._plain_http)}/v2/{reference.repository}/{request.path}"
+        url = request.url or f"{self._base(reference)}/v2/{reference.repository}/{request.path}"
         headers = dict(request.headers)
         if authorization is not None:
             headers["Authorization"] = authorization
-        outgoing = Outgoing(request.method, url, api_host(reference.host), headers, request.body, request.limit)
+        outgoing = Outgoing(
+            request.method,
+            url,
+            api_host(reference.host),
+            headers,
+            request.body,
+            request.limit,
+            request.is_streamed,
+            request.read_seconds,
+        )
         try:
             answer = self._transport.send(outgoing, deadline)
         except NetworkFailure as failure:
@@ -170,6 +216,19 @@ class Session:
         if failed is not None:
             raise failed
         return answer
+
+    def follow(self, request: Call, link: str, what: str) -> str:
+        """Return the absolute address of ``link``, which the answer to ``request`` gave as its ``what``.
+
+        Raises RegistryRefused where it must not be followed: without TLS, or to an internal address (design D12).
+        """
+        base = self._base(request.reference)
+        url = urljoin(request.url or f"{base}/v2/{request.reference.repository}/{request.path}", link)
+        registry = api_host(request.reference.host)
+        target = check_target(url, registry=registry, plain_http=self._plain_http, what=what)
+        if base.startswith("https:") and target.scheme == "http":
+            raise RegistryRefused(f"the registry's {what} leads from https to http")
+        return url
 
     def _warn(self, host: str, header: str) -> None:
         found = [sanitize(text) for text in _WARNING_RE.findall(header)]

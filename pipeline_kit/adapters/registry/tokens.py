@@ -10,14 +10,16 @@ import json
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from pipeline_kit.adapters.aws.ecr import is_ecr_host
+from pipeline_kit.adapters.aws.ecr import parse_ecr_host
+from pipeline_kit.adapters.registry import hints
 from pipeline_kit.adapters.registry.addresses import api_host
 from pipeline_kit.adapters.registry.challenge import Challenge, check_realm, choose
 from pipeline_kit.adapters.registry.failures import evidence_of, from_network, transient
-from pipeline_kit.adapters.registry.transport import NetworkFailure, Outgoing
+from pipeline_kit.adapters.registry.network import NetworkFailure
+from pipeline_kit.adapters.registry.transport import Outgoing
 from pipeline_kit.errors import AuthenticationFailed, AuthorizationDenied, RegistryRefused
 from pipeline_kit.retry import RetryClass, classify
 
@@ -36,13 +38,17 @@ _TOKEN_RE = re.compile(r"[\x21-\x7e]+")
 _CLIENT_ID = "pipeline-kit"
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What a request wants: ``actions`` is ``pull`` or ``pull,push``."""
+class Access(NamedTuple):
+    """What a request wants: ``actions`` is ``pull``, ``pull,push`` or ``delete``.
+
+    Without a repository, only to be known. ``mount_from`` is another repository that is read: a mount needs one token
+    for both.
+    """
 
     host: str
     repository: str
     actions: str = "pull"
+    mount_from: str = ""
 
 
 @dataclass(slots=True)
@@ -59,7 +65,8 @@ class _Host:
     is_contacted: bool = False
     challenge: Challenge | None = None
     has_forgotten: bool = False
-    batches: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    batches: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """By repository and actions."""
     tokens: dict[tuple[str, ...], _Token] = field(default_factory=dict)
 
 
@@ -76,14 +83,14 @@ class Authorizer:
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
 
-    def expect(self, host: str, repositories: Sequence[str]) -> None:
-        """Say which repositories will be read, so that their scopes share tokens."""
+    def expect(self, host: str, repositories: Sequence[str], actions: str = "pull") -> None:
+        """Say which repositories will be read (or written), so that their scopes share tokens."""
         state = self._host(host)
         wanted = sorted(set(repositories))
         with state.lock:
             for start in range(0, len(wanted), BATCH):
                 batch = tuple(wanted[start : start + BATCH])
-                state.batches.update(dict.fromkeys(batch, batch))
+                state.batches.update({(repository, actions): batch for repository in batch})
 
     def first_contact(self, host: str) -> threading.Lock | None:
         """Return the lock under which a first request is to be sent, ``None`` once the host's challenge is known."""
@@ -101,13 +108,15 @@ class Authorizer:
         """
         challenge = self._host(access.host).challenge
         if challenge is None:
-            # ECR is known to take Basic: asking it first would cost a request for nothing.
-            return self._basic(access.host) if is_ecr_host(access.host) else None
+            # ECR is known to take Basic: asking it first would cost a request. Its public registry refuses Basic (400).
+            return self._basic(access.host) if parse_ecr_host(access.host) is not None else None
         if challenge.scheme == "basic":
             return self._basic(access.host)
         try:
             return self._bearer(access, challenge, deadline)
         except RegistryRefused:
+            if access.actions == "delete":  # Quay knows no such action: there the right to push deletes
+                return self._bearer(access._replace(actions="pull,push"), challenge, deadline)
             if not self._narrow(access):
                 raise
             return self._bearer(access, challenge, deadline)
@@ -117,10 +126,11 @@ class Authorizer:
         state = self._host(access.host)
         kind = classify(evidence_of(answer, access.host, may_refresh=True))
         if kind is not RetryClass.AUTH_REFRESHABLE:
-            is_batch = sent is not None and sent.startswith("Bearer ") and self._narrow(access)
+            is_batch = answer.status in (401, 403) and _is_bearer(sent) and self._narrow(access)
             return self.header(access, deadline) if is_batch else None
         challenge = choose(answer.header("www-authenticate"))
-        if challenge is not None:
+        # Harbor asks for Basic once a token was refused: the next token is what helps, not the password.
+        if challenge is not None and not (_is_bearer(sent) and challenge.scheme == "basic"):
             with state.lock:
                 state.challenge = challenge
         if sent is None:
@@ -137,21 +147,22 @@ class Authorizer:
         return credential.basic if credential else None
 
     def _repositories(self, access: Access) -> tuple[str, ...]:
-        if access.actions != "pull":
-            return (access.repository,)
-        return self._host(access.host).batches.get(access.repository, (access.repository,))
+        alone = (access.repository,)
+        return alone if access.mount_from else self._host(access.host).batches.get(_key(access), alone)
 
     def _narrow(self, access: Access) -> bool:
         """Ask for this repository alone from now on; return whether that is a change."""
         state = self._host(access.host)
         with state.lock:
             had = len(self._repositories(access)) > 1
-            state.batches.pop(access.repository, None)
+            state.batches.pop(_key(access), None)
             return had
 
     def _slot(self, access: Access) -> tuple[_Token, tuple[str, ...]]:
         state = self._host(access.host)
-        scopes = tuple(f"repository:{name}:{access.actions}" for name in self._repositories(access))
+        scopes = tuple(f"repository:{name}:{access.actions}" for name in self._repositories(access) if name)
+        if access.mount_from:
+            scopes = (*scopes, f"repository:{access.mount_from}:pull")
         with state.lock:
             return state.tokens.setdefault(scopes, _Token()), scopes
 
@@ -197,8 +208,18 @@ class Authorizer:
             raise failed
         if answer.status != 200:  # noqa: PLR2004 - HTTP
             kind = AuthorizationDenied if answer.status == 403 else AuthenticationFailed  # noqa: PLR2004 - HTTP
-            raise kind(f"{doing}: {answer.describe()}", hint=f"log in again: docker login {host}")
+            hint = hints.access_hint if answer.status == 403 else hints.login_hint  # noqa: PLR2004 - HTTP
+            repository = scopes[0].split(":")[1] if scopes else ""
+            raise kind(f"{doing}: {answer.describe()}", hint=hint(host, repository))
         return _parse_token(answer.body, host)
+
+
+def _is_bearer(sent: str | None) -> bool:
+    return sent is not None and sent.startswith("Bearer ")
+
+
+def _key(access: Access) -> tuple[str, str]:
+    return access.repository, access.actions
 
 
 def _token_request(

@@ -5,62 +5,50 @@ Sources: OCI distribution specification; RFC 9110 section 15.4 (redirects). What
 
 from __future__ import annotations
 
-import ssl
 import threading
-import zlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    IncompleteRead,
-    InvalidChunkLength,
-    NameResolutionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
-from pipeline_kit.adapters.registry.addresses import Origin, check_target, origin_of
+from pipeline_kit.adapters.registry.addresses import Origin, check_target, origin_of, path_of
 from pipeline_kit.adapters.registry.answers import SMALL_BODY, Answer
-from pipeline_kit.adapters.registry.deadline import LIMITS, READ_SECONDS, Aborted, DeadlineExceeded, Pool, TlsPool
+from pipeline_kit.adapters.registry.bodies import Body, decoded, read_whole
+from pipeline_kit.adapters.registry.deadline import READ_SECONDS, Limits, Pool, TlsPool, limited
+from pipeline_kit.adapters.registry.network import NetworkFailure, network_failure
 from pipeline_kit.adapters.registry.proxies import proxy_for
 from pipeline_kit.errors import RegistryRefused
 from pipeline_kit.retry import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from pipeline_kit.ports.clock import Clock
 
 CONNECT_SECONDS = 5.0
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CHUNK = 64 * 1024
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie"})
 
 
-class NetworkFailure(Exception):
-    """A request ended without a usable answer; the text names no secret."""
+class Outgoing(NamedTuple):
+    """One request on behalf of ``registry`` (``host[:port]``); ``limit`` caps the body of a success, in bytes.
 
-    def __init__(self, kind: FailureKind, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One request on behalf of ``registry`` (``host[:port]``); ``limit`` caps the body of a success, in bytes."""
+    A callable ``body`` is called for its pieces each time the request is sent; the headers hold its Content-Length.
+    ``is_streamed`` leaves a success's body unread, in the answer's ``stream``. ``read_seconds`` is the longest silence
+    where the transport's own is too short.
+    """
 
     method: str
     url: str
     registry: str
     headers: Mapping[str, str]
-    body: bytes | None = None
+    body: bytes | Callable[[], Iterator[bytes]] | None = None
     limit: int = SMALL_BODY
+    is_streamed: bool = False
+    read_seconds: float | None = None
 
 
 class Transport:
@@ -89,6 +77,7 @@ class Transport:
         self._user_agent = user_agent
         self._lock = threading.Lock()
         self._managers: dict[str | None, urllib3.PoolManager] = {}
+        self._routes: dict[Origin, tuple[urllib3.HTTPConnectionPool | None, urllib3.PoolManager]] = {}
         self._aborted = threading.Event()
         self._requests = 0
 
@@ -110,6 +99,29 @@ class Transport:
             request = target
         raise RegistryRefused(f"the registry redirects more than {_MAX_REDIRECTS} times")
 
+    @contextmanager
+    def warmed(self, url: str) -> Iterator[None]:
+        """Open a connection to the origin of ``url``, kept for a request after the block.
+
+        It is held until then, or one and the same would be found open by every thread. Whatever goes wrong, the request
+        itself will meet.
+        """
+        pool = None
+        with suppress(RegistryRefused):
+            pool, _ = self._route(origin_of(url))
+        if pool is None:
+            yield
+            return
+        connection = pool._get_conn()  # noqa: SLF001 - urllib3 has no public way to connect ahead
+        try:
+            if connection.is_closed:
+                connection.timeout = CONNECT_SECONDS
+                with suppress(HTTPError, OSError):
+                    connection.connect()
+            yield
+        finally:
+            pool._put_conn(connection)  # noqa: SLF001 - as above
+
     def abort(self) -> None:
         """Make every request of every thread fail within about a second, and every later one at once."""
         self._aborted.set()
@@ -122,40 +134,55 @@ class Transport:
     def close(self) -> None:
         """Close every idle connection."""
         with self._lock:
+            self._routes.clear()
             for manager in self._managers.values():
                 manager.clear()
 
     def _send_once(self, request: Outgoing, deadline: float) -> Answer:
-        LIMITS.deadline, LIMITS.read_seconds = deadline, self._read_seconds
-        LIMITS.now, LIMITS.is_aborted = self._clock.monotonic, self._aborted.is_set
+        silence = request.read_seconds or self._read_seconds
+        limits = Limits(deadline, silence, self._clock.monotonic, self._aborted.is_set)
         remaining = deadline - self._clock.monotonic()
         if self._aborted.is_set() or remaining <= 0:
             raise NetworkFailure(FailureKind.DEADLINE, "no time is left")
         seconds = min(CONNECT_SECONDS, remaining)
         origin = origin_of(request.url)
+        options: dict[str, Any] = {
+            "body": _pieces(request.body, limits),
+            "headers": {"User-Agent": self._user_agent, **request.headers},
+            "redirect": False,
+            "retries": False,
+            "preload_content": False,
+            "decode_content": False,
+            "timeout": urllib3.Timeout(connect=seconds, read=min(silence, remaining)),
+        }
         try:
-            response = self._manager(origin).request(
-                request.method,
-                request.url,
-                body=request.body,
-                headers={"User-Agent": self._user_agent, **request.headers},
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=urllib3.Timeout(connect=seconds, read=min(self._read_seconds, remaining)),
-            )
-            return _answer(request, response)
+            with limited(limits):
+                return _answer(request, self._sent(request, origin, options), origin, limits)
         except (HTTPError, OSError) as error:
-            raise _failure(error, origin) from error
+            raise network_failure(error, origin) from error
 
-    def _manager(self, origin: Origin) -> urllib3.PoolManager:
-        proxy = proxy_for(origin, self._environment)
+    def _sent(self, request: Outgoing, origin: Origin, options: dict[str, Any]) -> urllib3.BaseHTTPResponse:
         with self._lock:
             self._requests += 1
+        pool, manager = self._route(origin)
+        path = path_of(request.url)
+        if pool is not None and path:
+            # What PoolManager would do for every request anew (parse the URL, find the pool) is a tenth of its time.
+            return pool.urlopen(request.method, path, assert_same_host=False, **options)
+        return manager.request(request.method, request.url, **options)
+
+    def _route(self, origin: Origin) -> tuple[urllib3.HTTPConnectionPool | None, urllib3.PoolManager]:
+        """Return how ``origin`` is reached: its own pool unless a proxy is between, and the manager of either."""
+        with self._lock:
+            known = self._routes.get(origin)
+            if known is not None:
+                return known
+            proxy = proxy_for(origin, self._environment)
             if proxy not in self._managers:
                 self._managers[proxy] = self._new_manager(proxy)
-            return self._managers[proxy]
+            manager = self._managers[proxy]
+            pool = manager.connection_from_host(origin.host, origin.port, origin.scheme) if proxy is None else None
+            return self._routes.setdefault(origin, (pool, manager))
 
     def _new_manager(self, proxy: str | None) -> urllib3.PoolManager:
         tls: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": self._ca_file} if self._ca_file else {}
@@ -182,85 +209,26 @@ class Transport:
         headers = request.headers
         if target != here:
             headers = {name: value for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS}
-        return replace(request, url=url, headers=headers)
+        return request._replace(url=url, headers=headers)
 
 
-def _answer(request: Outgoing, response: urllib3.BaseHTTPResponse) -> Answer:
+def _pieces(body: bytes | Callable[[], Iterator[bytes]] | None, limits: Limits) -> bytes | Iterator[bytes] | None:
+    return _checked_pieces(body(), limits) if callable(body) else body
+
+
+def _checked_pieces(pieces: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
+    for piece in pieces:
+        limits.check()
+        yield piece
+
+
+def _answer(request: Outgoing, response: urllib3.BaseHTTPResponse, origin: Origin, limits: Limits) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     is_success = 200 <= response.status < 300  # noqa: PLR2004 - HTTP
+    if is_success and request.is_streamed:
+        return Answer(request.method, response.status, headers, stream=Body(response, origin, limits))
     limit = request.limit if is_success else SMALL_BODY
-    try:
-        body, is_whole = _read(response, limit)
-    except BaseException:
-        response.close()
-        raise
-    if is_whole:
-        response.release_conn()
-    else:
-        response.close()
-        if is_success:
-            raise RegistryRefused(f"the registry's answer is larger than {limit} bytes")
-    return Answer(request.method, response.status, headers, _decoded(headers, body, limit))
-
-
-def _read(response: urllib3.BaseHTTPResponse, limit: int) -> tuple[bytes, bool]:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        part = response.read(_CHUNK, decode_content=False)
-        if not part:
-            return b"".join(parts), True
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            return b"".join(parts)[:limit], False
-
-
-def _decoded(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
-    """Return the body, inflated up to ``limit`` bytes where a server compresses although it was not asked to."""
-    if headers.get("content-encoding", "").lower() not in ("gzip", "x-gzip", "deflate") or not body:
-        return body
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, limit)
-    except zlib.error:
-        return body
-
-
-def _failure(error: HTTPError | OSError, origin: Origin) -> NetworkFailure:
-    kind = _kind(error)
-    cause = _chain(error)[-1]
-    reason = getattr(cause, "strerror", None) or getattr(cause, "verify_message", None) or type(cause).__name__
-    return NetworkFailure(kind, f"{kind}: {origin.host}:{origin.port} ({reason})")
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    chain = [error]
-    while True:
-        last = chain[-1]
-        inner = next((item for item in last.args if isinstance(item, BaseException)), None)
-        following = inner or last.__cause__ or last.__context__
-        if following is None or following in chain:
-            return chain
-        chain.append(following)
-
-
-_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind], ...] = (
-    ((DeadlineExceeded, Aborted), FailureKind.DEADLINE),
-    (ssl.SSLCertVerificationError, FailureKind.TLS_VERIFICATION),
-    (NameResolutionError, FailureKind.NAME_RESOLUTION),
-    ((ssl.SSLError, SSLError), FailureKind.TLS_HANDSHAKE),
-    (ConnectionError, FailureKind.CONNECTION),
-    ((ReadTimeoutError, ConnectTimeoutError, TimeoutError), FailureKind.TIMEOUT),
-    ((IncompleteRead, InvalidChunkLength), FailureKind.SHORT_BODY),
-)
-
-
-def _kind(error: BaseException) -> FailureKind:
-    chain = _chain(error)
-    for types, kind in _KINDS:
-        if any(isinstance(item, types) for item in chain):
-            return kind
-    if any(isinstance(item, ProxyError) for item in chain):
-        is_refused = any("Tunnel connection failed: 4" in str(item) for item in chain)
-        return FailureKind.PROXY_REFUSED if is_refused else FailureKind.CONNECTION
-    return FailureKind.CONNECTION if any(isinstance(item, OSError) for item in chain) else FailureKind.PROTOCOL
+    body, is_whole = read_whole(response, limit)
+    if is_success and not is_whole:
+        raise RegistryRefused(f"the registry's answer is larger than {limit} bytes")
+    return Answer(request.method, response.status, headers, decoded(headers, body, limit))
