@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 FILE = b"100644"
 EXECUTABLE = b"100755"
@@ -49,6 +49,25 @@ class Listing:
         """Build a listing from ``(path, record)`` pairs in any order; the last of equal paths wins."""
         pairs = sorted(dict(entries).items())
         return cls([path for path, _ in pairs], [record for _, record in pairs])
+
+    def patched(self, changes: Mapping[bytes, bytes | None]) -> Listing:
+        """Return this listing with other records at some paths; ``None`` takes a path out.
+
+        What lies between the changes is copied in pieces: a few edits among 100,000 files cost next to nothing.
+        """
+        paths: list[bytes] = []
+        records: list[bytes] = []
+        start = 0
+        for path in sorted(changes):
+            at = bisect_left(self.paths, path, start)
+            paths += self.paths[start:at]
+            records += self.records[start:at]
+            start = at + (at < len(self.paths) and self.paths[at] == path)
+            record = changes[path]
+            if record is not None:
+                paths.append(path)
+                records.append(record)
+        return Listing(paths + self.paths[start:], records + self.records[start:])
 
     def __len__(self) -> int:
         """Return the number of entries."""

@@ -1,4 +1,4 @@
-"""A directory as doctor looks at it: like :mod:`pipeline_kit.adapters.filesystem`, but no failure ends the walk.
+"""A directory as doctor looks at it: like :mod:`pipeline_kit.adapters.directory`, but no failure ends the walk.
 
 Nothing is hashed, so the listing's records hold a mode and no blob id; it serves to be filtered, not to make a tag.
 """
@@ -11,16 +11,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline_kit.adapters.filesystem import (
-    LFS_POINTER,
-    LFS_POINTER_LIMIT,
-    base_of,
-    clean_directories,
-    clean_path,
-    link_text,
-    read_inside,
-    shown,
-)
+from pipeline_kit.adapters.filesystem import base_of, clean_directories, clean_path, link_text, read_inside, shown
+from pipeline_kit.adapters.hashing import LFS_POINTER_LIMIT, LFS_POINTER_START
 from pipeline_kit.errors import InputError
 from pipeline_kit.snapshot import DIRECTORY, EXECUTABLE, FILE, LINK, SPECIAL, Listing
 
@@ -65,6 +57,9 @@ class InspectedTree:
     def read_link(self, path: str) -> str:
         """Return the text of the link at ``path``, ``""`` when there is none."""
         return link_text(base_of(self.root), path)
+
+    def changed_since(self, commit: str, also: str) -> None:
+        """Return ``None``: only comparing the listings can tell."""
 
     def describe(self) -> str:
         """Return what this is, for people."""
@@ -147,7 +142,10 @@ class InspectedTree:
             self.unreadable.add(path)
             return
         try:
-            if len(LFS_POINTER) <= size < LFS_POINTER_LIMIT and os.read(handle, len(LFS_POINTER)) == LFS_POINTER:
+            if (
+                len(LFS_POINTER_START) <= size < LFS_POINTER_LIMIT
+                and os.read(handle, len(LFS_POINTER_START)) == LFS_POINTER_START
+            ):
                 self.pointers.add(path)
         except OSError:
             self.unreadable.add(path)

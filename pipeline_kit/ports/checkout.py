@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,13 +38,19 @@ class Tree(Protocol):
         """Return the text of the link at ``path``, ``""`` when there is no link."""
         ...
 
+    def changed_since(self, commit: str, also: str) -> frozenset[bytes] | None:
+        """Return the root-relative paths, of those last listed and ``also``, that may differ from ``commit`` (full id).
+
+        ``None`` where only comparing the listings can tell. A submodule counts as one path.
+        """
+        ...
+
     def describe(self) -> str:
         """Return what this tree is, for people: ``work tree``, ``commit abc1234``, ``directory without git``."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(NamedTuple):
     """What git knows about the checkout; every member is empty where there is no git."""
 
     commit: str = ""
@@ -68,6 +73,14 @@ class History(Protocol):
 
     def resolve(self, rev: str) -> str | None:
         """Return the full commit id of ``rev``, or ``None`` when it is not known here."""
+        ...
+
+    def line(self, since: str, until: str) -> tuple[str, ...] | None:
+        """Return the commits after ``since`` up to ``until`` by first parents, oldest first; ``None`` if unknown."""
+        ...
+
+    def commit_time(self, rev: str) -> int | None:
+        """Return when ``rev`` was committed, in seconds since the epoch; ``None`` when it is not known here."""
         ...
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool | None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline_kit.adapters.filesystem import DirectoryTree, base_of, clean_directories, hash_paths, shown, shown_all
+from pipeline_kit.adapters.directory import DirectoryTree
+from pipeline_kit.adapters.filesystem import base_of, clean_directories, shown, shown_all
+from pipeline_kit.adapters.hashing import hash_paths
 from pipeline_kit.errors import CheckoutError, ContextChanged, InputError, UnreadableFile
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, SPECIAL_RECORD, blob_id
 
@@ -166,12 +168,12 @@ def test_lfs_pointers_are_refused_unless_allowed(tmp_path: Path) -> None:
     (tmp_path / "large.txt").write_bytes(POINTER + b"x" * 1024)
     with pytest.raises(CheckoutError, match=r"a\.bin, b\.bin$"):
         DirectoryTree(tmp_path).listing(["."])
-    assert len(DirectoryTree(tmp_path, allow_lfs_pointers=True).listing(["."])) == 3
+    assert len(DirectoryTree(tmp_path, allowed={"lfs-pointer"}).listing(["."])) == 3
 
 
 AS_NOBODY = """
 import os, pathlib, sys
-from pipeline_kit.adapters.filesystem import DirectoryTree
+from pipeline_kit.adapters.directory import DirectoryTree
 from pipeline_kit.errors import UnreadableFile
 os.setgid(65534)
 os.setuid(65534)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline_kit.adapters.filesystem import DirectoryTree
+from pipeline_kit.adapters.directory import DirectoryTree
 from pipeline_kit.adapters.git.command import Git, find_git, hardened_environment, inherited_safe_directories
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
 from pipeline_kit.errors import CheckoutError, DubiousOwnership, GitUnavailable

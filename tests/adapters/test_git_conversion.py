@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline_kit.adapters.filesystem import DirectoryTree, hash_paths
+from pipeline_kit.adapters.directory import DirectoryTree
 from pipeline_kit.adapters.git import worktree
 from pipeline_kit.adapters.git.conversion import Mentions, Settings, find_mentions, read_settings, tracked_attributes
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
+from pipeline_kit.adapters.hashing import hash_paths
 from pipeline_kit.errors import CheckoutError
 from pipeline_kit.snapshot import blob_id
 
@@ -212,7 +213,7 @@ def test_lfs_pointers_are_refused_where_they_matter(checkout: Checkout) -> None:
                 refusing.listing([asked])
             assert "git lfs pull" in (caught.value.hint or "")
         assert len(refusing.listing(["src"])) == 1
-    allowed, _ = open_tree(checkout.root, allow_lfs_pointers=True)
+    allowed, _ = open_tree(checkout.root, allowed={"lfs-pointer"})
     assert len(allowed.listing(["."])) == 3
 
 

@@ -225,3 +225,31 @@ def test_trees_say_what_they_are(populated: Checkout) -> None:
     commit = _commit_tree(populated.root)
     assert commit.describe() == f"commit {populated.git('rev-parse', 'HEAD')[:7]}"
     assert open_tree(populated.root)[0].describe() == "work tree"
+
+
+def test_the_time_of_a_commit_is_its_committer_s(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the message says; of an unknown commit there is none."""
+    checkout.write("a")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1700000000 +0130")
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "1600000000 +0000")
+    commit = checkout.commit("x\n\ncommitter A <a> 1234567890 +0000")
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    history = _history(checkout.root)
+    assert history.commit_time(commit) == history.commit_time("HEAD") == 1_700_000_000
+    assert history.commit_time("nope") is None
+
+
+def test_a_line_of_commits_follows_first_parents(checkout: Checkout) -> None:
+    """Oldest first, without the start; what a branch brought in counts as its merge."""
+    start = checkout.commit("start")
+    checkout.git("checkout", "--quiet", "-b", "topic")
+    checkout.commit("topic")
+    checkout.git("checkout", "--quiet", "main")
+    own = checkout.commit("own")
+    checkout.git("merge", "--quiet", "--no-ff", "--no-edit", "topic")
+    merge = checkout.git("rev-parse", "HEAD")
+    history = _history(checkout.root)
+    assert history.line(start, "main") == (own, merge)
+    assert history.line("main", "main") == ()
+    assert history.line("nope", "main") is None
+    assert history.line(start, "--all") is None

@@ -15,9 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_kit.adapters.filesystem import DirectoryTree, hash_paths, scan
+from pipeline_kit.adapters.directory import DirectoryTree
+from pipeline_kit.adapters.filesystem import scan
 from pipeline_kit.adapters.git.history import GitHistory
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
+from pipeline_kit.adapters.hashing import hash_paths
+from pipeline_kit.allowances import SKIP_WORKTREE, SPARSE, SUBMODULE_MISSING
+from pipeline_kit.app.unsent import IgnoredByAll
+from pipeline_kit.dockerignore import IgnoreRules
 from pipeline_kit.errors import CheckoutError, ContextChanged, InputError
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, SPECIAL_RECORD, Listing, blob_id
 
@@ -27,8 +32,17 @@ if TYPE_CHECKING:
     from fakes.git_checkout import Checkout
 
 
-def _tree(root: Path, *, allow_lfs_pointers: bool = False) -> WorkTree:
-    tree, history = open_tree(root, allow_lfs_pointers=allow_lfs_pointers)
+@pytest.fixture(autouse=True, params=["walk", "search"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs twice: as in a small checkout, and as in a large one, where git and find look around."""
+    from pipeline_kit.adapters.git import worktree
+
+    monkeypatch.setattr(worktree, "_LARGE_INDEX", 0 if request.param == "search" else 1 << 60)
+    return str(request.param)
+
+
+def _tree(root: Path, *allowed: str) -> WorkTree:
+    tree, history = open_tree(root, allowed=frozenset(allowed))
     assert isinstance(tree, WorkTree)
     assert isinstance(history, GitHistory)
     return tree
@@ -37,7 +51,7 @@ def _tree(root: Path, *, allow_lfs_pointers: bool = False) -> WorkTree:
 def _listing(checkout: Checkout, *directories: str) -> Listing:
     """Return the work tree's listing, having checked that reading every byte gives the same."""
     asked = directories or (".",)
-    found = _tree(checkout.root).listing(asked)
+    found = _tree(checkout.root, SKIP_WORKTREE).listing(asked)
     assert found == DirectoryTree(checkout.root).listing(asked)
     return found
 
@@ -434,13 +448,79 @@ def test_an_absent_submodule_is_refused_where_it_matters(with_submodule: Checkou
     assert len(_listing(clone, "services")) == 5
 
 
+def test_an_absent_submodule_may_be_allowed(with_submodule: Checkout, tmp_path: Path) -> None:
+    """Then it is the empty directory that lies there, in a commit as on disk; one that is ignored need not be."""
+    clone = type(with_submodule)(tmp_path / "clone")
+    _full_clone(with_submodule, clone.root)
+    tree, history = open_tree(clone.root, allowed={SUBMODULE_MISSING})
+    found = tree.listing(["libs"])
+    assert list(found) == [(b"libs/sub", EMPTY_DIRECTORY_RECORD)]
+    assert history is not None
+    commit = history.commit_tree("HEAD")
+    assert commit is not None
+    assert commit.listing(["libs"]) == found
+    rules = IgnoreRules.parse(b"libs\n", ".dockerignore")
+    unsent = IgnoredByAll({b"": [rules.walk()]}, [])
+    assert _tree(clone.root).listing(["."], unsent=unsent) == DirectoryTree(clone.root).listing(["."], unsent=unsent)
+
+
+@pytest.mark.parametrize("asked", [".", "libs/sub", "libs/sub/deep"])
+def test_so_is_one_inside_a_submodule(with_submodule: Checkout, tmp_path: Path, asked: str) -> None:
+    """A clone with ``--recurse-submodules`` undone halfway leaves empty directories further down."""
+    inner = type(with_submodule)(tmp_path / "inner")
+    _init(inner)
+    sub = type(with_submodule)(with_submodule.root / "libs/sub")
+    sub.git("-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(inner.root), "deep/er/most")
+    sub.commit()
+    sub.write("deep/x", "x\n")
+    assert b"libs/sub/deep/er/most/a" in _listing(with_submodule, asked).paths
+    sub.git("submodule", "deinit", "--quiet", "--force", "deep/er/most")
+    with pytest.raises(CheckoutError, match="not checked out: libs/sub/deep/er/most"):
+        _tree(with_submodule.root).listing([asked])
+    _tree(with_submodule.root, SUBMODULE_MISSING).listing([asked])
+    (sub.root / ".gitmodules").write_text("[broken")
+    _tree(with_submodule.root).listing(["services"])
+
+
+def _init(checkout: Checkout) -> None:
+    checkout.root.mkdir()
+    checkout.git("init", "--quiet")
+    checkout.write("a", "a\n")
+    checkout.commit()
+
+
+def test_a_context_inside_an_untracked_repository(populated: Checkout) -> None:
+    """Git shows nothing of it, and a builder is sent it."""
+    populated.write("services/api/vendor/lib/lib.c", "int x;\n")
+    populated.git("init", "--quiet", "services/api/vendor")
+    assert _listing(populated, "services/api/vendor/lib").paths == [b"services/api/vendor/lib/lib.c"]
+
+
+def test_a_flagged_file_is_refused_where_it_matters(populated: Checkout) -> None:
+    """Skip-worktree hides an edit from git status, also from whoever builds."""
+    _skip_worktree(populated)
+    with pytest.raises(CheckoutError, match=r"skip-worktree.*: services/api/app\.py") as caught:
+        _tree(populated.root).listing(["."])
+    assert "--allow skip-worktree" in (caught.value.hint or "")
+    assert len(_tree(populated.root).listing(["services/web"])) == 3
+    rules = IgnoreRules.parse(b"services/api\n", ".dockerignore")
+    _tree(populated.root).listing(["."], unsent=IgnoredByAll({b"": [rules.walk()]}, []))
+
+
+def test_a_missing_sparse_file_may_be_allowed(populated: Checkout) -> None:
+    """Then what is not there does not count, as no builder is sent it."""
+    populated.git("sparse-checkout", "set", "--cone", "services/web")
+    found = _tree(populated.root, SPARSE).listing(["."])
+    assert found == DirectoryTree(populated.root).listing(["."])
+
+
 def test_a_missing_sparse_file_is_refused_where_it_matters(populated: Checkout) -> None:
     """Sparse checkouts hide files from the build without git calling them deleted."""
     populated.git("sparse-checkout", "set", "--cone", "services/web")
     with pytest.raises(CheckoutError, match=r"missing: services/api/app\.py, services/api/run\.sh"):
         _tree(populated.root).listing(["."])
     assert len(_listing(populated, "services/web")) == 3
-    populated.write("services/api/app.py", "present")
+    populated.write("services/api/app.py", "present")  # on disk and still flagged
     assert _listing(populated, "services/api/app.py").get(b"services/api/app.py") == _record("100644", b"present")
 
 
@@ -491,7 +571,7 @@ def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_vanishes_meanwhile_is_reported(populated: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing while somebody writes ends with an error, not with a tag of neither state."""
-    from pipeline_kit.adapters.git import worktree
+    from pipeline_kit.adapters.git import beside
 
     populated.write("new", "1")
     real = scan
@@ -501,7 +581,7 @@ def test_a_file_that_vanishes_meanwhile_is_reported(populated: Checkout, monkeyp
         (populated.root / "new").unlink()
         return found
 
-    monkeypatch.setattr(worktree, "scan", scan_then_delete)
+    monkeypatch.setattr(beside, "scan", scan_then_delete)
     with pytest.raises(ContextChanged, match="new went away"):
         _tree(populated.root).listing(["."])
 
@@ -521,7 +601,7 @@ def _children() -> set[str]:
 
 def test_no_process_or_descriptor_is_left_behind(populated: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the walk fails while git is running."""
-    from pipeline_kit.adapters.git import worktree
+    from pipeline_kit.adapters.git import beside
 
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -529,7 +609,7 @@ def test_no_process_or_descriptor_is_left_behind(populated: Checkout, monkeypatc
     tree = _tree(populated.root)
     tree.listing(["."])
     before, children = _descriptors(), _children()
-    monkeypatch.setattr(worktree, "scan", fail)
+    monkeypatch.setattr(beside, "scan", fail)
     with pytest.raises(KeyboardInterrupt):
         tree.listing(["."])
     assert _descriptors() == before
@@ -576,14 +656,14 @@ def _create(checkout: Checkout, action: str, target: Path, content: bytes) -> No
     if action == "write":
         target.write_bytes(content)
     elif action == "link":
-        target.symlink_to("a")
+        target.symlink_to("a" if content else ".")
     elif action == "mkdir":
         target.mkdir()
     else:
         os.mkfifo(target)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=EDITS)
 def test_random_edits_never_part_git_and_disk(
     git_home: Path, populated: Checkout, edits: list[tuple[str, str, bytes]]
@@ -596,3 +676,54 @@ def test_random_edits_never_part_git_and_disk(
             _apply(checkout, *edit)
         _listing(checkout)
         _listing(checkout, *(name for name in ("d", "a") if not (checkout.root / name).is_symlink()))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    edits=EDITS,
+    patterns=st.lists(st.sampled_from(["d", "d/e", "!d/e/a", "a", "*", "!d", "d/*", "**/a", "!b"]), max_size=3),
+)
+def test_leaving_out_what_no_build_is_sent_changes_no_context(
+    git_home: Path, populated: Checkout, edits: list[tuple[str, str, bytes]], patterns: list[str]
+) -> None:
+    """Ignore rules applied to a listing that skipped what they exclude give the same as applied to everything."""
+    with tempfile.TemporaryDirectory() as made:
+        checkout = type(populated)(Path(made))
+        checkout.git("init", "--quiet")
+        for edit in edits:
+            _apply(checkout, *edit)
+        rules = IgnoreRules.parse("\n".join(patterns).encode(), ".dockerignore")
+        short = _tree(checkout.root).listing(["."], unsent=IgnoredByAll({b"": [rules.walk()]}, []))
+        assert rules.filter(short) == rules.filter(DirectoryTree(checkout.root).listing(["."]))
+
+
+def test_what_changed_since_a_commit_is_told_without_listing_it(populated: Checkout) -> None:
+    """Committed, staged, edited, deleted and untracked paths are among those that may differ; clean ones are not."""
+    before = populated.git("rev-parse", "HEAD").strip()
+    populated.write("committed", "1")
+    populated.commit()
+    populated.age()
+    tree = _tree(populated.root)
+    assert tree.changed_since(before, "Dockerfile") is None
+    tree.listing(["."])
+    assert tree.changed_since(before, "Dockerfile") == frozenset({b"committed"})
+    populated.write("Dockerfile", "FROM other\n")
+    populated.write("untracked", "1")
+    populated.write("services/api/run.sh", "edited")
+    (populated.root / "services/web/index.html").unlink()
+    assert tree.changed_since(before, "Dockerfile") == frozenset({b"committed", b"Dockerfile"})
+    tree.listing(["services"])
+    edited = {b"services/api/run.sh", b"services/web/index.html"}
+    assert tree.changed_since(before, "Dockerfile") == frozenset({b"committed", b"Dockerfile", *edited})
+
+
+def test_a_filter_of_the_repository_is_never_run_to_tell_what_changed(populated: Checkout, tmp_path: Path) -> None:
+    """Also for a file too young for its stat data to prove anything."""
+    populated.write(".gitattributes", "Dockerfile filter=evil\n")
+    populated.commit()
+    populated.git("config", "filter.evil.clean", f"touch {tmp_path}/marker; cat")
+    populated.write("Dockerfile", (populated.root / "Dockerfile").read_text())
+    tree = _tree(populated.root)
+    tree.listing(["."])
+    tree.changed_since(populated.git("rev-parse", "HEAD").strip(), "Dockerfile")
+    assert not (tmp_path / "marker").exists()

@@ -61,3 +61,17 @@ def test_digests_are_equal_exactly_when_listings_are(one: dict[bytes, bytes], tw
     """Tabs, newlines and other odd bytes in names cannot make two listings look alike."""
     first, second = Listing.of(one.items()), Listing.of(two.items())
     assert (first.digest() == second.digest()) is (one == two)
+
+
+@given(
+    st.dictionaries(st.binary(min_size=1, max_size=3), st.binary(max_size=2), max_size=12),
+    st.dictionaries(st.binary(min_size=1, max_size=3), st.none() | st.binary(max_size=2), max_size=12),
+)
+def test_a_patched_listing_is_that_of_the_changed_entries(
+    before: dict[bytes, bytes], changes: dict[bytes, bytes | None]
+) -> None:
+    """Patching equals changing a dictionary and listing it anew, and leaves the first listing alone."""
+    listing = Listing.of(before.items())
+    after = {path: record for path, record in {**before, **changes}.items() if record is not None}
+    assert listing.patched(changes) == Listing.of(after.items())
+    assert listing == Listing.of(before.items())

@@ -15,14 +15,13 @@ The system configuration is not read (``GIT_CONFIG_NOSYSTEM``). Its ``safe.direc
 asked for only when git refuses the checkout's owner, and passed on as they are: they are the administrator's decision.
 """
 
-# ruff: noqa: PTH113, PTH117, PTH118, PTH120 - environment variables are text, and PATH entries may be relative
+# ruff: noqa: PTH120 - environment variables are text
 from __future__ import annotations
 
 import os
-import subprocess
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline_kit.adapters.process import Answer, Process, find_program, start
 from pipeline_kit.errors import CheckoutError, DubiousOwnership, GitUnavailable
 
 if TYPE_CHECKING:
@@ -99,28 +98,14 @@ def hardened_environment(
 
 
 def find_git(search_path: str) -> str:
-    """Return the absolute path of git in ``search_path``; raises GitUnavailable.
-
-    Relative entries are skipped: git starts inside the checkout, where ``.`` could hold somebody's ``git``.
-    """
-    for directory in search_path.split(os.pathsep):
-        candidate = os.path.join(directory, "git")
-        if os.path.isabs(directory) and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return candidate
-    raise GitUnavailable("no git found in PATH", hint="install git 2.35 or later")
+    """Return the absolute path of git in ``search_path``; raises GitUnavailable."""
+    found = find_program("git", search_path)
+    if found is None:
+        raise GitUnavailable("no git found in PATH", hint="install git 2.35 or later")
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a git process ended: exit status and everything it wrote."""
-
-    status: int
-    stdout: bytes
-    stderr: str
-
-
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(NamedTuple):
     """Runs git in ``toplevel``, the directory that holds ``.git``; ``config`` is added to the hardened settings."""
 
     toplevel: Path
@@ -128,24 +113,18 @@ class Git:
 
     def with_config(self, *pairs: tuple[str, str]) -> Git:
         """Return a runner with further command-scope settings."""
-        return replace(self, config=(*self.config, *pairs))
+        return self._replace(config=(*self.config, *pairs))
 
     def start(self, arguments: Sequence[str | bytes], stdin: bytes = b"", *, read_system: bool = False) -> Running:
         """Start ``git ARGUMENTS``, to be used as a context manager. Raises GitUnavailable."""
         where = str(self.toplevel)
         environment = hardened_environment(os.environ, toplevel=where, config=self.config, read_system=read_system)
         command = [find_git(os.environ.get("PATH", os.defpath)), *arguments]
-        with _spool(stdin) as source:
-            stdout, stderr = _spool(), _spool()
-            try:
-                process = subprocess.Popen(
-                    command, cwd=where, env=environment, stdin=source, stdout=stdout, stderr=stderr
-                )
-            except OSError as error:
-                stdout.close()
-                stderr.close()
-                raise GitUnavailable(f"cannot run git in {where}: {error.strerror}") from error
-        return Running(self, arguments, process, stdout, stderr)
+        try:
+            process = start(command, where=where, environment=environment, stdin=stdin)
+        except OSError as error:
+            raise GitUnavailable(f"cannot run git in {where}: {error.strerror}") from error
+        return Running(self, arguments, process)
 
     def ask(self, arguments: Sequence[str | bytes], stdin: bytes = b"", *, read_system: bool = False) -> Answer:
         """Run ``git ARGUMENTS`` and return how it ended, whatever the status. Raises GitUnavailable."""
@@ -193,47 +172,22 @@ class Git:
 
     def system_safe_directories(self) -> tuple[tuple[str, str], ...]:
         """Return the ``safe.directory`` settings of the system configuration, for :meth:`with_config`."""
-        outside = replace(self, toplevel=type(self.toplevel)("/"))
+        outside = self._replace(toplevel=type(self.toplevel)("/"))
         answer = outside.ask(["config", "--system", "-z", "--get-all", "safe.directory"], read_system=True)
         values = answer.stdout.split(b"\0")[:-1] if answer.status == 0 else []
         return tuple(("safe.directory", os.fsdecode(value)) for value in values)
 
 
-def _spool(content: bytes = b"") -> BinaryIO:
-    """Return a nameless file in memory, at its start.
-
-    Files instead of pipes: git writes at its own speed while Python computes, with no thread to empty a pipe.
-    """
-    if hasattr(os, "memfd_create"):
-        stream: BinaryIO = os.fdopen(os.memfd_create("git", os.MFD_CLOEXEC), "w+b", buffering=0)
-    else:
-        import tempfile
-
-        stream = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by Running
-    if content:
-        left = memoryview(content)
-        while left:
-            left = left[stream.write(left) :]
-        stream.seek(0)
-    return stream
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """A git process; a context manager, so that no process outlives its caller's errors."""
 
     git: Git
     arguments: Sequence[str | bytes]
-    process: subprocess.Popen[bytes]
-    stdout: BinaryIO
-    stderr: BinaryIO
+    process: Process
 
     def answer(self) -> Answer:
         """Wait and return how it ended."""
-        status = self.process.wait()
-        self.stderr.seek(0)
-        text = self.stderr.read().decode("utf-8", "backslashreplace").strip()
-        return Answer(status, self._output(), text)
+        return self.process.answer()
 
     def result(self) -> bytes:
         """Wait and return stdout; raises CheckoutError (or a subclass) unless it exited with 0."""
@@ -242,9 +196,9 @@ class Running:
             raise self.git.failure(self.arguments, answer)
         return answer.stdout
 
-    def _output(self) -> bytes:
-        self.stdout.seek(0)
-        return self.stdout.read()
+    def close(self) -> None:
+        """End it, if it still runs."""
+        self.process.close()
 
     def __enter__(self) -> Self:
         return self
@@ -252,8 +206,4 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.stdout.close()
-        self.stderr.close()
+        self.close()

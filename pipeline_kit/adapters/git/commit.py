@@ -12,21 +12,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pipeline_kit.adapters.filesystem import (
-    LFS_POINTER,
-    LFS_POINTER_LIMIT,
-    clean_directories,
-    clean_path,
-    refuse_pointers,
-    shown_all,
-)
+from pipeline_kit.adapters.filesystem import clean_directories, clean_path
 from pipeline_kit.adapters.git.conversion import tracked_attributes
 from pipeline_kit.adapters.git.index import cut
+from pipeline_kit.adapters.hashing import LFS_POINTER_LIMIT, LFS_POINTER_START, refuse, refuse_pointers
+from pipeline_kit.allowances import LFS_POINTER, SUBMODULE_MISSING
 from pipeline_kit.errors import CheckoutError
-from pipeline_kit.snapshot import EXECUTABLE, FILE, LINK, Listing, blob_id
+from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, EXECUTABLE, FILE, LINK, Listing, blob_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pipeline_kit.adapters.git.repository import Repository
     from pipeline_kit.ports.checkout import Unsent
@@ -49,7 +45,8 @@ class CommitTree:
 
     repository: Repository
     commit: str
-    allow_lfs_pointers: bool = False
+    allowed: AbstractSet[str] = field(default=frozenset(), compare=False)
+    """Of :data:`pipeline_kit.allowances.ALLOWABLE`."""
     _entries: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict, repr=False, compare=False)
     _whole: list[Listing] = field(default_factory=list, repr=False, compare=False)
     _contents: dict[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
@@ -69,17 +66,20 @@ class CommitTree:
         entries, paths = self._below(raw, asked)
         modules = [path for entry, path in zip(entries, paths, strict=True) if entry.startswith(_GITLINK)]
         if modules:
-            raise CheckoutError(
-                f"submodules hold files that are not in this commit: {shown_all(modules)}",
-                hint="check the commit out with its submodules",
-            )
+            if SUBMODULE_MISSING not in self.allowed:
+                what = "submodules hold files that are not in this commit"
+                refuse(modules, what, "check the commit out with its submodules")
+            kept = [pair for pair in zip(entries, paths, strict=True) if not pair[0].startswith(_GITLINK)]
+            entries, paths = [entry for entry, _ in kept], [path for _, path in kept]
         ids = [self._id(entry) for entry in entries]
-        if not self.allow_lfs_pointers:
+        if LFS_POINTER not in self.allowed:
             self._refuse_pointers(raw, paths, ids)
         if self.repository.id_length != _SHA1_HEX:
             ids = [blob_id(data).encode() for data in self._blobs(ids)]
         modes = [_MODES.get(entry[_MODE], FILE) for entry in entries]
-        return Listing(paths, [mode + b" " + blob for mode, blob in zip(modes, ids, strict=True)])
+        listing = Listing(paths, [mode + b" " + blob for mode, blob in zip(modes, ids, strict=True)])
+        # A submodule that is not checked out is an empty directory.
+        return listing.patched(dict.fromkeys(modules, EMPTY_DIRECTORY_RECORD)) if modules else listing
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, following links inside the tree; ``None`` if absent."""
@@ -107,6 +107,9 @@ class CommitTree:
         names = (path for path in self._entries if _EXPECTED.fullmatch(path.rpartition(b"/")[2]))
         ids = list(dict.fromkeys(self._entries[name][1] for name in islice(names, _PREFETCHED_AT_MOST)))
         self._contents.update(zip(ids, self._blobs(ids), strict=True))
+
+    def changed_since(self, commit: str, also: str) -> None:
+        """Return ``None``: only comparing the listings can tell."""
 
     def describe(self) -> str:
         """Return what this is, for people."""
@@ -183,4 +186,6 @@ class CommitTree:
             if size.isdigit() and int(size) < LFS_POINTER_LIMIT
         ]
         texts = self._blobs([blob for _, blob in small])
-        refuse_pointers([path for (path, _), text in zip(small, texts, strict=True) if text.startswith(LFS_POINTER)])
+        refuse_pointers(
+            [path for (path, _), text in zip(small, texts, strict=True) if text.startswith(LFS_POINTER_START)]
+        )

@@ -87,8 +87,8 @@ def find_conversions(repository: Repository, asked: Sequence[bytes], index: Inde
     """
     settings = read_settings(repository.git)
     git = settings.applied(repository.git)
-    changed = parse_changed(git.run([*LIST_CHANGED, *repository.pathspecs(asked)]), repository.prefix)
-    changed |= index.skip_worktree | index.assume_unchanged
+    told = parse_changed(git.run([*LIST_CHANGED, *repository.pathspecs(asked)]), repository.prefix)
+    changed = told.edited | told.deleted | index.skip_worktree | index.assume_unchanged
     base = repository.base + repository.prefix
     files = {
         path: record for path, record in index.records.items() if not record.startswith(_LINK) and _is_file(base + path)

@@ -15,11 +15,11 @@ configuration is read here, unlike elsewhere, because ``core.autocrlf`` may be s
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline_kit.adapters.filesystem import read_inside, regular_sizes
+from pipeline_kit.adapters.filesystem import read_inside
 from pipeline_kit.adapters.git.repository import ATTRIBUTES_FILE
+from pipeline_kit.adapters.hashing import regular_sizes
 from pipeline_kit.errors import CheckoutError, UnreadableFile
 from pipeline_kit.snapshot import LINK
 
@@ -34,16 +34,14 @@ _BY_BYTES = (b"filter", b"working-tree-encoding")
 _UNCONVERTED = (b"unspecified", b"unset", b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Mentions:
+class Mentions(NamedTuple):
     """Whether anything mentions conversions that change the size, and such that may not."""
 
     by_size: bool = False
     by_bytes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The configuration that matters here: ``autocrlf`` is on, the user's attributes file, names of filters."""
 
     autocrlf: bool = False

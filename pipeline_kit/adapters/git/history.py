@@ -7,28 +7,30 @@ with the same hardened environment as everything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.adapters.git.commit import CommitTree
 from pipeline_kit.errors import CheckoutError
 from pipeline_kit.ports.checkout import Checkout
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     import git as gitpython
 
     from pipeline_kit.adapters.git.command import Git
     from pipeline_kit.adapters.git.repository import Repository
 
 _BRANCHES = "refs/heads/"
+_COMMITTER = re.compile(rb"^committer .* ([0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class GitHistory:
+class GitHistory(NamedTuple):
     """The commits of a verified repository; implements :class:`pipeline_kit.ports.History`."""
 
     repository: Repository
-    allow_lfs_pointers: bool = False
+    allowed: AbstractSet[str] = frozenset()
 
     def checkout(self) -> Checkout:
         """Return the state of HEAD; ``commit`` is ``""`` before the first commit, ``branch`` when detached."""
@@ -45,7 +47,7 @@ class GitHistory:
         commit = self.resolve(rev)
         if commit is None:
             return None
-        return CommitTree(self.repository, commit, allow_lfs_pointers=self.allow_lfs_pointers)
+        return CommitTree(self.repository, commit, self.allowed)
 
     def resolve(self, rev: str) -> str | None:
         """Return the full commit id of ``rev`` (any revision, or a ref), or ``None`` when it is not known here."""
@@ -56,6 +58,24 @@ class GitHistory:
         found = answer.stdout.decode("ascii", "replace").strip()
         # "^REV" passes --verify too, and is printed as "^ID".
         return found if answer.status == 0 and found.isalnum() else None
+
+    def line(self, since: str, until: str) -> tuple[str, ...] | None:
+        """Return the commits after ``since`` up to ``until`` by first parents, oldest first; ``None`` if unknown."""
+        first, last = self.resolve(since), self.resolve(until)
+        if first is None or last is None:
+            return None
+        answer = self.repository.git.run(["rev-list", "--first-parent", "--reverse", f"{first}..{last}"])
+        return tuple(answer.decode("ascii").split())
+
+    def commit_time(self, rev: str) -> int | None:
+        """Return when ``rev`` was committed, in seconds since the epoch; ``None`` when it is not known here."""
+        commit = self.resolve(rev)
+        if commit is None:
+            return None
+        answer = self.repository.git.ask(["cat-file", "commit", commit])
+        head = answer.stdout.partition(b"\n\n")[0]
+        found = _COMMITTER.search(head)
+        return int(found.group(1)) if answer.status == 0 and found else None
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool | None:
         """Return whether ``ancestor`` is reachable from ``descendant``, a commit counting as its own ancestor.

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.filesystem import shown_all
 from pipeline_kit.errors import CheckoutError
+from pipeline_kit.snapshot import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LIST_ENTRIES = ("ls-files", "-s", "-v", "-z", "--full-name", "--")
 LIST_CHANGED = ("diff-files", "--raw", "-z", "--no-renames", "--ignore-submodules=all", "--")
+LIST_SINCE = ("diff-index", "--name-only", "-z", "--no-renames", "--ignore-submodules=none")
 
 # An entry of ls-files -s -v: flag SP mode SP blob-id SP stage TAB path; flag is H for the usual, S for skip-worktree,
 # M for unmerged, and in lower case for assume-unchanged.
@@ -37,20 +39,30 @@ _SHA1_HEX = 40
 class Index:
     """Tracked paths below the tree's root.
 
-    ``records`` are in byte order of the paths; ``doubtful`` paths must be hashed whatever their stat data says;
-    ``sparse`` paths may be missing on purpose; ``modules`` are submodules and not among the records.
+    ``tracked`` holds what the index says of each; ``doubtful`` paths must be hashed whatever their stat data says;
+    ``sparse`` paths may be missing on purpose; ``modules`` are submodules and not among the tracked.
     """
 
-    records: dict[bytes, bytes]
+    tracked: Listing = field(default_factory=Listing)
     doubtful: set[bytes] = field(default_factory=set)
     sparse: set[bytes] = field(default_factory=set)
     modules: list[bytes] = field(default_factory=list)
 
 
-def parse_changed(raw: bytes, prefix: bytes) -> set[bytes]:
+class Changed(NamedTuple):
+    """Paths that differ from the index: on disk with other stat data, or ``deleted`` there."""
+
+    edited: set[bytes]
+    deleted: set[bytes]
+
+
+def parse_changed(raw: bytes, prefix: bytes) -> Changed:
     """Return the paths of a ``diff-files --raw -z`` answer, relative to ``prefix``."""
     cut = len(prefix)
-    return {path[cut:] for path in raw.split(b"\0")[1::2]}
+    fields = raw.split(b"\0")
+    changed = {path[cut:]: entry for entry, path in zip(fields[0::2], fields[1::2], strict=False)}
+    deleted = {path for path, entry in changed.items() if entry.endswith(b" D")}
+    return Changed(changed.keys() - deleted, deleted)
 
 
 def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_length: int) -> Index:
@@ -73,7 +85,7 @@ def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_lengt
     if asked != [b""]:
         entries, paths = cut(entries, paths, asked)
     if is_plain:
-        return Index(dict(zip(paths, [entry[2:id_end] for entry in entries], strict=True)))
+        return Index(Listing(paths, [entry[2:id_end] for entry in entries]))
     return _flagged(entries, paths, id_end)
 
 
@@ -97,7 +109,7 @@ def cut(entries: list[bytes], paths: list[bytes], asked: Iterable[bytes]) -> tup
 
 def _flagged(entries: list[bytes], paths: list[bytes], id_end: int) -> Index:
     """Return the index of entries among which some are flagged, unmerged, submodules or of another object format."""
-    index = Index({})
+    index = Index()
     unmerged: set[bytes] = set()
     can_reuse = id_end == _ID_START + _SHA1_HEX
     for entry, path in zip(entries, paths, strict=True):
@@ -111,7 +123,8 @@ def _flagged(entries: list[bytes], paths: list[bytes], id_end: int) -> Index:
             index.doubtful.add(path)
         if flag in b"Ss":
             index.sparse.add(path)
-        index.records[path] = entry[2:id_end] if can_reuse else b""
+        index.tracked.paths.append(path)
+        index.tracked.records.append(entry[2:id_end] if can_reuse else b"")
     if unmerged:
         raise CheckoutError(f"unmerged: {shown_all(unmerged)}", hint="finish the merge (git status shows what is left)")
     return index

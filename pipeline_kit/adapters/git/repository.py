@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.filesystem import shown
 from pipeline_kit.adapters.git.command import Git
@@ -27,8 +26,7 @@ _PROBE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A verified checkout: ``git`` runs in its top level; ``prefix`` leads from there to the tree's root.
 
     ``prefix`` is ``b""`` or ends with a slash; ``id_length`` is 40 (SHA-1) or 64 hex digits; ``info_attributes`` is the

@@ -1,0 +1,96 @@
+"""Child processes whose output is taken when they have ended, so that they run beside our own work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+
+class Answer(NamedTuple):
+    """How a process ended: exit status and everything it wrote."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+
+class Process(NamedTuple):
+    """A running process; a context manager, so that no process outlives its caller's errors."""
+
+    child: subprocess.Popen[bytes]
+    stdout: BinaryIO
+    stderr: BinaryIO
+
+    def answer(self) -> Answer:
+        """Wait and return how it ended."""
+        status = self.child.wait()
+        self.stderr.seek(0)
+        text = self.stderr.read().decode("utf-8", "backslashreplace").strip()
+        self.stdout.seek(0)
+        return Answer(status, self.stdout.read(), text)
+
+    def close(self) -> None:
+        """End it, if it still runs, and free what it wrote."""
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+        self.stdout.close()
+        self.stderr.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def start(command: Sequence[str | bytes], *, where: str, environment: Mapping[str, str], stdin: bytes = b"") -> Process:
+    """Start ``command`` (its first word an absolute path) in ``where``. Raises OSError."""
+    with _spool(stdin) as source:
+        stdout, stderr = _spool(), _spool()
+        try:
+            child = subprocess.Popen(command, cwd=where, env=environment, stdin=source, stdout=stdout, stderr=stderr)
+        except OSError:
+            stdout.close()
+            stderr.close()
+            raise
+    return Process(child, stdout, stderr)
+
+
+def find_program(name: str, search_path: str) -> str | None:
+    """Return the absolute path of program ``name`` in ``search_path`` (like ``PATH``), or ``None``.
+
+    Relative entries are skipped: a process may start inside the checkout, where ``.`` could hold somebody's program.
+    """
+    for directory in search_path.split(os.pathsep):
+        candidate = os.path.join(directory, name)  # noqa: PTH118 - entries are text
+        if os.path.isabs(directory) and os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113, PTH117 - likewise
+            return candidate
+    return None
+
+
+def _spool(content: bytes = b"") -> BinaryIO:
+    """Return a nameless file in memory, at its start.
+
+    Files instead of pipes: a process writes at its own speed while Python computes, with no thread to empty a pipe.
+    """
+    if hasattr(os, "memfd_create"):
+        stream: BinaryIO = os.fdopen(os.memfd_create("output", os.MFD_CLOEXEC), "w+b", buffering=0)
+    else:
+        import tempfile
+
+        stream = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by Process
+    if content:
+        left = memoryview(content)
+        while left:
+            left = left[stream.write(left) :]
+        stream.seek(0)
+    return stream
