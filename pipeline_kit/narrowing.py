@@ -7,17 +7,23 @@ understood gives the whole context back, with the reason.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline_kit.snapshot import LINK, Listing
+from pipeline_kit.snapshot import LINK, Listing, blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipeline_kit.dockerfile import ContextRead
 
+    Step = bytes | re.Pattern[bytes]
+    """One component of a path: as it stands, or what a pattern of it matches."""
+
 WHOLE = "."
+_MOST_WAYS = 500
+"""Ways that links may open from one source: beyond it they are taken for endless."""
 _TOKEN = re.compile(rb"\\(.)|(\*+)|(\?)|(\[\^?+(?:\\.|[^\]\\])+\])|([^\\*?\[]+)", re.DOTALL)
 # A byte that begins no character is one of Go's characters too.
 _ONE_RUNE = rb"(?:[\xc0-\xf7][\x80-\xbf]{1,3}|[^/])"
@@ -31,74 +37,156 @@ class Narrowed:
     because: str = ""
 
 
-def narrow(listing: Listing, reads: Sequence[ContextRead]) -> Narrowed:
+class _NotUnderstoodError(Exception):
+    """Which files a source reads cannot be told, for the reason given."""
+
+
+def unknown_text(_path: bytes) -> bytes:
+    """Return no text for any link: then whatever leads through one is not understood."""
+    return b""
+
+
+def narrow(
+    listing: Listing, reads: Sequence[ContextRead], link_text: Callable[[bytes], bytes] = unknown_text
+) -> Narrowed:
     """Return the entries of a filtered context that ``reads`` of that context can reach.
 
     A source that matches a directory reads everything below it. A link inside such a directory is copied as a link, so
-    its text is enough; a link on the way to a source is followed, and then the whole context counts.
+    its text is enough; a link on the way to a source is followed, by what ``link_text`` says of its path, and what it
+    leads to counts as well. Where a link cannot be followed for certain the whole context counts.
     """
     if not reads:
         return Narrowed(Listing())
-    links = [path for path, record in listing if record.startswith(LINK)]
-    chosen: list[slice] = []
+    whole = next((read for read in reads if read.pattern == WHOLE), None)
+    if whole is not None:
+        return Narrowed(listing, f"line {whole.line}: the whole context is read")
+    reach = _Reach(listing, link_text)
     for read in reads:
-        if read.pattern == WHOLE:
-            return Narrowed(listing, f"line {read.line}: the whole context is read")
-        found, because = _chosen(listing, links, read)
-        if because:
-            return Narrowed(listing, f"line {read.line}: {because}")
-        chosen += found
-    positions = sorted({at for part in chosen for at in range(part.start, part.stop)})
+        try:
+            reach.add(read)
+        except _NotUnderstoodError as error:
+            return Narrowed(listing, f"line {read.line}: {error}")
+    positions = sorted({at for part in reach.chosen for at in range(part.start, part.stop)})
     return Narrowed(Listing([listing.paths[at] for at in positions], [listing.records[at] for at in positions]))
 
 
-def _chosen(listing: Listing, links: Sequence[bytes], read: ContextRead) -> tuple[list[slice], str]:
-    pattern = read.pattern.encode("utf-8", "surrogateescape").strip(b"/")
-    if not read.is_glob:
-        if any(pattern == link or pattern.startswith(link + b"/") for link in links):
-            return [], f"{read.pattern} is reached through a link"
-        return listing.spans(pattern), ""
-    if read.parents or b"**" in pattern:
-        return _fixed_beginning(listing, links, read, pattern)
-    steps = [_compile(part) for part in pattern.split(b"/")]
-    if any(step is None for step in steps):
-        return [], f"the pattern {read.pattern} is not understood"
-    known = [step for step in steps if step is not None]
-    if any(_matches_beginning(link.split(b"/"), known) for link in links):
-        return [], f"{read.pattern} is reached through a link"
-    return [
-        slice(at, at + 1)
-        for at, path in enumerate(listing.paths)
-        if path.count(b"/") >= len(known) - 1 and _matches_beginning(path.split(b"/")[: len(known)], known)
-    ], ""
+@dataclass(slots=True)
+class _Reach:
+    """What is reached so far: ``chosen`` are slices of the listing."""
+
+    listing: Listing
+    link_text: Callable[[bytes], bytes]
+    chosen: list[slice] = field(default_factory=list)
+
+    def add(self, read: ContextRead) -> None:
+        """Add what one source reads."""
+        pattern = read.pattern.encode("utf-8", "surrogateescape").strip(b"/")
+        if read.is_glob and (read.parents or b"**" in pattern):
+            self._add_beginning(read, pattern)
+            return
+        steps = [_step(part) if read.is_glob else part for part in pattern.split(b"/")]
+        known = tuple(step for step in steps if step is not None)
+        if len(known) < len(steps):
+            raise _NotUnderstoodError(f"the pattern {read.pattern} is not understood")
+        waiting, seen = [known], {known}
+        while waiting:
+            for way in self._go(waiting.pop()):
+                if not way or len(seen) > _MOST_WAYS:
+                    raise _NotUnderstoodError(f"{read.pattern} is reached through a link")
+                if way not in seen:
+                    seen.add(way)
+                    waiting.append(way)
+
+    def _add_beginning(self, read: ContextRead, pattern: bytes) -> None:
+        """Add all below the directories before the first wildcard; a link there may be matched, and followed."""
+        fixed: list[bytes] = []
+        for part in pattern.split(b"/"):
+            if re.search(rb"[*?\[\\]", part):
+                break
+            if part != b".":
+                fixed.append(part)
+        if not fixed:
+            raise _NotUnderstoodError(f"the pattern {read.pattern} can match anywhere")
+        above = [self.listing.get(b"/".join(fixed[:count])) or b"" for count in range(1, len(fixed))]
+        spans = self.listing.spans(b"/".join(fixed))
+        if any(record.startswith(LINK) for record in [*above, *(r for s in spans for r in self.listing.records[s])]):
+            raise _NotUnderstoodError(f"{read.pattern} is reached through a link")
+        self.chosen += spans
+
+    def _go(self, steps: tuple[Step, ...]) -> list[tuple[Step, ...]]:
+        """Add every entry at or below a path that ``steps`` match, and return where links on the way lead instead.
+
+        Such a link counts by itself as well: were it anything else, other files would be read. A way without steps
+        stands for a link that cannot be followed for certain, or that leads to the root.
+        """
+        paths, records = self.listing.paths, self.listing.records
+        ways: list[tuple[Step, ...]] = []
+        waiting = [(b"", 0)]
+        while waiting:
+            start, number = waiting.pop()
+            rest = steps[number + 1 :]
+            for name, part in self._children(start, steps[number]):
+                is_leaf = part.stop > part.start and paths[part.start] == name
+                if is_leaf and records[part.start].startswith(LINK):
+                    self.chosen.append(slice(part.start, part.start + 1))
+                    target = self._target(name, records[part.start])
+                    ways.append((*target, *rest) if target is not None else ())
+                elif not rest:
+                    self.chosen.append(part)
+                elif not is_leaf:
+                    waiting.append((name + b"/", number + 1))
+        return ways
+
+    def _children(self, start: bytes, step: Step) -> Iterator[tuple[bytes, slice]]:
+        """Yield what ``step`` matches in the directory ``start`` (with its slash), and where it stands."""
+        paths = self.listing.paths
+        if isinstance(step, bytes):
+            name = start + step
+            at = bisect_left(paths, name)
+            if at < len(paths) and paths[at] == name:
+                yield name, slice(at, at + 1)
+            else:
+                yield name, slice(bisect_left(paths, name + b"/", at), bisect_left(paths, name + b"0", at))
+            return
+        at = bisect_left(paths, start)
+        high = bisect_left(paths, start[:-1] + b"0") if start else len(paths)  # "0" is the byte after "/"
+        while at < high:
+            end = paths[at].find(b"/", len(start))
+            name = paths[at][:end] if end != -1 else paths[at]
+            following = bisect_left(paths, name + b"0", at, high) if end != -1 else at + 1
+            if step.fullmatch(name, len(start)):
+                yield name, slice(at, following)
+            at = following
+
+    def _target(self, link: bytes, record: bytes) -> tuple[bytes, ...] | None:
+        """Return where ``link`` leads, ``None`` where its text is not the one that the listing stands for."""
+        text = self.link_text(link)
+        return _target(text, link.split(b"/")[:-1]) if record == LINK + b" " + blob_id(text).encode() else None
 
 
-def _fixed_beginning(
-    listing: Listing, links: Sequence[bytes], read: ContextRead, pattern: bytes
-) -> tuple[list[slice], str]:
-    """Take everything below the directories before the first wildcard; a link there may be matched, and followed."""
-    fixed: list[bytes] = []
-    for part in pattern.split(b"/"):
-        if re.search(rb"[*?\[\\]", part):
-            break
-        if part != b".":
-            fixed.append(part)
-    directory = b"/".join(fixed)
-    if not directory:
-        return [], f"the pattern {read.pattern} can match anywhere"
-    if any((directory + b"/").startswith(link + b"/") or link.startswith(directory + b"/") for link in links):
-        return [], f"{read.pattern} is reached through a link"
-    return listing.spans(directory), ""
+def _target(text: bytes, above: Sequence[bytes]) -> tuple[bytes, ...] | None:
+    """Return where a link with this text leads, in components from the root; ``above`` is the directory it lies in.
+
+    The context's root is ``/`` to its links, and ``..`` there stays there. ``None`` without a text, and for ``..``
+    behind a name: that name may be a link, and BuildKit's parts do not agree on what ``..`` is then.
+    """
+    found = [] if text.startswith(b"/") else list(above)
+    is_named = False
+    for part in text.split(b"/"):
+        if part == b"..":
+            if is_named:
+                return None
+            del found[-1:]
+        elif part not in (b"", b"."):
+            is_named = True
+            found.append(part)
+    return tuple(found) if text else None
 
 
-def _matches_beginning(parts: Sequence[bytes], steps: Sequence[re.Pattern[bytes]]) -> bool:
-    return len(parts) <= len(steps) and all(
-        step.fullmatch(part) for part, step in zip(parts, steps[: len(parts)], strict=True)
-    )
-
-
-def _compile(part: bytes) -> re.Pattern[bytes] | None:
-    """Return one component of a Go ``filepath.Match`` pattern as a regular expression that matches at least as much."""
+def _step(part: bytes) -> Step | None:
+    """Return one component of a Go ``filepath.Match`` pattern, as something that matches at least as much."""
+    if not re.search(rb"[*?\[\\]", part):
+        return part
     pieces: list[bytes] = []
     end = 0
     for token in _TOKEN.finditer(part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import DockerfileError
@@ -39,5 +38,7 @@ def at(name: str, line: int, error: StatementError) -> DockerfileError:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return ``did you mean X?`` for the known word nearest to ``word``, or ``None`` when none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+
     near = get_close_matches(word, list(known), n=1)
     return f"did you mean {near[0]}?" if near else None

@@ -155,7 +155,7 @@ class StageGraph:
         except ExpansionError as error:
             return Origin(unresolved=error.message)
         for other in reversed(self._stages[: stage.index]):
-            if other.name == text.lower():
+            if other.name == text:  # as it stands, unlike --from: "FROM A" is never the stage "a"
                 override = self.override(other)
                 return Origin(stage=other.index) if override is None else Origin(context=override)
         unset = self._scope.unset(stage.base)

@@ -139,18 +139,16 @@ def read_trigger(expression: str, name: str, line: int) -> Instruction:
 
 
 def find_target(dockerfile: Dockerfile, target: str | None) -> Stage:
-    """Return the stage that ``target`` names, by name (any case) or 0-based number; ``None`` and ``""``: the last.
+    """Return the stage that ``target`` names, in any case; ``None`` and ``""``: the last.
 
-    Raises :class:`DockerfileError` that lists the stages.
+    Raises :class:`DockerfileError` that lists the stages. BuildKit takes no number here, unlike in ``--from``.
     """
     if not target:
         return dockerfile.stages[-1]
     for stage in reversed(dockerfile.stages):
         if stage.name == target.lower():
             return stage
-    if target.isdecimal() and target.isascii() and int(target) < len(dockerfile.stages):
-        return dockerfile.stages[int(target)]
     names = [stage.name for stage in dockerfile.stages if stage.name]
-    listed = ", ".join(names) if names else f"none has a name; use a number from 0 to {len(dockerfile.stages) - 1}"
+    listed = ", ".join(names) if names else "none has a name"
     hint = did_you_mean(target.lower(), names)
     raise DockerfileError(f"{dockerfile.name}: no stage is called {target!r} (stages: {listed})", hint=hint)

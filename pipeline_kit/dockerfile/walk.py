@@ -162,8 +162,6 @@ class Walk:
             raise StatementError(f"COPY cannot take the remote source {url}", hint="ADD can")
         checksum = _value_or_unknown(scope, step.checksum)[0] or pinned_commit(url)
         self._found.remotes.setdefault(RemoteAdd(url, step.line, checksum))
-        if checksum is None:
-            self._found.give_up(step.line, f"ADD {url} has no checksum")
 
     def _read(self, step: Copy, context: str | None, source: str) -> None:
         pattern = clean(source.replace("/./", "/", 1) if step.parents else source)

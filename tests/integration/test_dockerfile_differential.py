@@ -278,3 +278,30 @@ def test_named_context_overrides(engine_env: Mapping[str, str], tmp_path: Path) 
     result = build(engine_env, fill(tmp_path / "main", ["x"]), text, *options)
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("target", "base", "is_taken"),
+    [
+        ("one", "one", True),
+        ("ONE", "one", True),
+        ("0", "one", False),
+        ("00", "one", False),
+        ("", "one", True),
+        ("", "ONE", False),
+        ("", "One", False),
+    ],
+)
+def test_stages_are_found_by_the_same_names(
+    engine_env: Mapping[str, str], tmp_path: Path, target: str, base: str, is_taken: bool
+) -> None:
+    """A target is a name in any case and never a number; a FROM names a stage in lower case only."""
+    text = f"FROM scratch AS One\nCOPY a /\nFROM {base}\nCOPY a /b\n"
+    try:
+        found = uses(parse(text.encode(), "Dockerfile"), target=target, args={}, platforms=["linux/amd64"], contexts=())
+        ours = not found.unresolved
+    except DockerfileError:
+        ours = False
+    options = ["--output=type=cacheonly", *([f"--target={target}"] if target else [])]
+    result = build(engine_env, fill(tmp_path / "main", ["a"]), text, *options)
+    assert (ours, result.returncode == 0) == (is_taken, is_taken), result.stderr

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import stack
-from soundness.dockerfiles import OTHER_NAME
+from soundness.dockerfiles import BELOW_NAME, FLAGS, OTHER_NAME
 from soundness.products import Product, read_product
-from soundness.scene import MAIN, OTHER
+from soundness.scene import BELOW, MAIN, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +28,16 @@ if TYPE_CHECKING:
 AT_ONCE = 40
 """Targets in one bake; an engine overwhelmed answers "no such job"."""
 _ALONE_AT_ONCE = 3
+_BELOW = "_below"
 _TRIES = 4
 _SECONDS_BETWEEN = 3
-_REFUSED = ("failed to solve", "failed to read dockerfile", "error reading", "illegal exclusion pattern")
+_REFUSED = (
+    "failed to solve",
+    "failed to run Build function",
+    "failed to read dockerfile",
+    "error reading",
+    "illegal exclusion pattern",
+)
 _TROUBLE = ("no such job", "Unavailable", "Cannot connect", "connection re", "EOF", "context canceled", "closing")
 _STEP = re.compile(r"^#(\d+) \[(\w+)[ \]]", re.MULTILINE)
 _STEP_FAILED = re.compile(r"^#(\d+) ERROR: (?!.*cancell?ed)", re.MULTILINE)
@@ -51,6 +58,8 @@ class Job:
     root: Path
     alone: bool
     """Whether it is likely to fail: one failure ends a whole bake."""
+    dockerfiles: tuple[Path, Path] | None = None
+    """The Dockerfile to build with, where it is not the scene's own, and that of the other image."""
 
     @property
     def archive(self) -> Path:
@@ -65,13 +74,17 @@ class Engine:
     environ: Mapping[str, str]
     registry: str
     digests: Mapping[str, str]
+    flags: frozenset[str] = frozenset()
+    """Those flags of COPY and ADD that this builder knows and not every builder does."""
     cured: list[str] = field(default_factory=list)
     """Failures that went away without the engine's cache, as each was told: the engine's own, not the build's."""
 
     def build(self, jobs: Sequence[Job], folder: Path) -> dict[str, Product]:
         """Return every job's product. Raises RuntimeError where the engine itself fails, again and again."""
         definition = folder / "bake.json"
-        definition.write_text(json.dumps({"target": {job.name: self._target(job) for job in jobs}}), encoding="utf-8")
+        definition.write_text(
+            json.dumps({"target": {k: v for job in jobs for k, v in self._targets(job).items()}}), encoding="utf-8"
+        )
         found: dict[str, Product] = {}
         apart = [job for job in jobs if job.alone]
         apart += self._together([job for job in jobs if not job.alone], definition, found)
@@ -126,27 +139,36 @@ class Engine:
             command, env=dict(self.environ), capture_output=True, text=True, errors="replace", timeout=300, check=False
         )
 
-    def _target(self, job: Job) -> dict[str, object]:
+    def _targets(self, job: Job) -> dict[str, object]:
         pins = {
             text: f"docker-image://{self.registry}/soundness/{name}@{self.digests[name]}"
             for text, name in job.scene.bases.items()
         }
         named = {OTHER_NAME: str(job.root / OTHER.decode())} if job.scene.named else {}
+        own = job.root / os.fsdecode(job.scene.dockerfile), job.root / BELOW.decode() / "Dockerfile"
+        dockerfile, dockerfile_below = job.dockerfiles or own
+        below = {BELOW_NAME: f"target:{job.name}{_BELOW}"} if job.scene.chained else {}
+        attest = ["type=provenance,disabled=true"]
         target: dict[str, object] = {
             "context": str(job.root / MAIN.decode()),
-            "dockerfile": str(job.root / os.fsdecode(job.scene.dockerfile)),
+            "dockerfile": str(dockerfile),
             "args": dict(job.scene.args),
-            "contexts": {**pins, **named},
+            "contexts": {**pins, **named, **below},
             "output": [f"type=oci,dest={job.archive}"],
-            "attest": ["type=provenance,disabled=true"],
+            "attest": attest,
         }
-        return target | ({"target": job.scene.target} if job.scene.target else {})
+        target |= {"target": job.scene.target} if job.scene.target else {}
+        if not job.scene.chained:
+            return {job.name: target}
+        other = {"context": str(job.root / BELOW.decode()), "dockerfile": str(dockerfile_below), "contexts": pins}
+        return {job.name: target, f"{job.name}{_BELOW}": {**other, "output": ["type=cacheonly"], "attest": attest}}
 
 
 def _failed(log: str) -> set[str]:
     """Return the targets that a bake's plain log holds to blame for its end."""
     owners = dict(_STEP.findall(log))
-    return {owners[number] for number in _STEP_FAILED.findall(log) if number in owners} | set(_TARGET.findall(log))
+    found = {owners[number] for number in _STEP_FAILED.findall(log) if number in owners} | set(_TARGET.findall(log))
+    return {name.removesuffix(_BELOW) for name in found}
 
 
 def open_engine(folder: Path) -> Engine:
@@ -160,7 +182,22 @@ def open_engine(folder: Path) -> Engine:
         for name, text in _BASES.items():
             image = f"{name}{number}"
             digests[image] = _push(parts, folder, image, text.format(number, word))
-    return Engine(environ, parts.registry, digests)
+    return Engine(environ, parts.registry, digests, _known_flags(environ, folder))
+
+
+def _known_flags(environ: Mapping[str, str], folder: Path) -> frozenset[str]:
+    """Return which of :data:`FLAGS` the builder's own frontend takes."""
+    return frozenset(flag for flag in FLAGS if _takes(flag, environ, folder))
+
+
+def _takes(flag: str, environ: Mapping[str, str], folder: Path) -> bool:
+    place = folder / f"flag-{flag}"
+    place.mkdir()
+    (place / "a").write_text("a\n", encoding="utf-8")
+    value = "=b" if flag == "exclude" else ""
+    (place / "Dockerfile").write_text(f"FROM scratch\nCOPY --{flag}{value} a /\n", encoding="utf-8")
+    command = ["docker", "buildx", "build", "--quiet", "--output=type=cacheonly", str(place)]
+    return subprocess.run(command, env=dict(environ), capture_output=True, timeout=300, check=False).returncode == 0
 
 
 def _push(parts: stack.Stack, folder: Path, image: str, dockerfile: str) -> str:

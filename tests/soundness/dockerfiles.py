@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SHELL, THIN, LOUD = "base.invalid/shell:1", "base.invalid/thin:1", "base.invalid/loud:1"
 OTHER_NAME = "other"
+BELOW_NAME = "below"
+"""The named context that stands for another image of the configuration."""
+FLAGS = ("exclude", "parents")
+"""Flags of COPY and ADD that not every builder knows."""
 _SIMPLE = re.compile(r"[A-Za-z0-9_./-]+")
 _ARGS = ("WHICH", "KIND", "PLACE")
 BASE_VARIABLE = "BASE_DIR"
@@ -29,13 +33,15 @@ class Writer:
     directories: Sequence[str]
     links: Sequence[str]
     other: Sequence[str]
+    flags: frozenset[str] = frozenset()
+    """Those of :data:`FLAGS` that the builder knows."""
     escape: str = "\\"
     lines: list[str] = field(default_factory=list)
     args: dict[str, str] = field(default_factory=dict)
     bases: set[str] = field(default_factory=set)
     target: str | None = None
     named: bool = False
-    uses_shell: bool = False
+    chained: bool = False
     declared: list[str] = field(default_factory=list)
 
     def chance(self, share: float) -> bool:
@@ -53,7 +59,8 @@ class Writer:
             self.lines.append("# escape=`")
         if self.chance(0.25):
             self._meta_args()
-        self.rng.choice((self._single, self._single, self._built, self._chosen, *self._odd_shapes()))()
+        shapes = (self._single, self._single, self._built, self._chosen, self._chain, *self._odd_shapes())
+        self.rng.choice(shapes)()
         if self.odd(0.1):
             self.lines = [
                 re.sub(r"^(?:COPY|ENV|FROM|ONBUILD)\b", lambda found: found[0].lower(), line) for line in self.lines
@@ -61,6 +68,13 @@ class Writer:
         ending = "\r\n" if self.odd(0.12) else "\n"
         mark = b"\xef\xbb\xbf" if self.odd(0.12) else b""
         return mark + (ending.join(self.lines) + ending).encode()
+
+    def below(self) -> bytes:
+        """Write the Dockerfile of an image that others are built upon, and return its bytes."""
+        self._single()
+        if self.odd(0.4):
+            self.lines.append(self.rng.choice(("ONBUILD COPY . /onbuild/", "ONBUILD COPY [a-z]* /onbuild/")))
+        return "".join(f"{line}\n" for line in self.lines).encode()
 
     def _odd_shapes(self) -> tuple[Callable[[], None], ...]:
         return (
@@ -84,12 +98,14 @@ class Writer:
         self._body(self.rng.randint(1, 4))
 
     def _built(self) -> None:
-        """Write the usual pair: a stage that makes something of its sources, and one that takes only that."""
+        """Write the usual pair: a stage that makes something of its sources, and one that takes only that.
+
+        What it makes depends on all that it is given, the base included: no tag can know what a step leaves unused.
+        """
         self._from(SHELL, "build")
         self.lines.append("WORKDIR /src")
         self._copies(self.rng.randint(1, 2), "./")
-        command = "find . -type f | sort | while read -r name; do ls -l \\$name | cut -c1-10; cat \\$name; done"
-        self.lines.append(f"RUN --network=none {command.replace(chr(92) + '$', '$')} >/out 2>&1 || true")
+        self.lines.append(f"RUN --network=none ({_MAKE}) >/out 2>&1; cp /out /src/made")
         self._from(self.rng.choice(("scratch", THIN)))
         self.lines.append(self.rng.choice(("COPY --from=build /out /out", "COPY --from=build /src /srv")))
         self._body(self.rng.randint(0, 2))
@@ -104,6 +120,16 @@ class Writer:
                 self.lines.append(f"COPY --from={self.rng.choice(names[:index])} / /from/")
         if self.chance(0.7):
             self.target = self.rng.choice(names)
+
+    def _chain(self) -> None:
+        """Write a stage upon another image of the configuration, or one that takes files from it."""
+        self.chained = True
+        if self.chance(0.6):
+            self._from(BELOW_NAME)
+        else:
+            self._from(self.rng.choice(("scratch", THIN)))
+            self.lines.append(f"COPY --from={BELOW_NAME} / /from/")
+        self._body(self.rng.randint(1, 3))
 
     def _by_number(self) -> None:
         self._from("scratch")
@@ -150,7 +176,7 @@ class Writer:
     def _mounted(self) -> None:
         self._from(SHELL, "made")
         for number in range(self.rng.randint(1, 2)):
-            command = f"mkdir -p /made && cp -a /m /made/{number} 2>/dev/null; ls -lR /m | cut -c1-10 >/made/l{number}"
+            command = f"mkdir -p /made && cp -a /m /made/{number} 2>/dev/null; ls -lR /m | cut -c1-4 >/made/l{number}"
             self.lines.append(f"RUN --network=none --mount={self._mount()} {command}; true")
         self._from("scratch")
         self.lines.append("COPY --from=made /made /")
@@ -224,12 +250,17 @@ class Writer:
             flags.append("--chmod=" + self.rng.choice(("755", "644")))
         if self.chance(0.1):
             flags.append("--link")
+        if "exclude" in self.flags and self.chance(0.12):
+            flags += [f"--exclude={self._exclude()}" for _ in range(self.rng.choice((1, 1, 2)))]
+        if "parents" in self.flags and keyword == "COPY" and self.chance(0.12):
+            flags.append("--parents")
         if self.other and keyword == "COPY" and self.chance(0.08 if self.ordinary else 0.15):
             self.named = True
             flags.append(f"--from={OTHER_NAME}")
             sources = [self.rng.choice((*self.other, ".", "*"))]
         else:
-            sources = [self._source() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
+            source = self._deep if "--parents" in flags and self.chance(0.6) else self._source
+            sources = [source() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
             if self.ordinary and "." in sources:
                 sources = ["."]  # nobody names the whole and a part of it
         to = to if len(sources) > 1 or self.chance(0.7) else to + self.rng.choice((f"n{len(self.lines)}", "dir/"))
@@ -263,6 +294,25 @@ class Writer:
         if draw < 0.62:
             return self._glob()
         return self._variable() if draw < 0.75 and (self.declared or self.odd(1)) else self._file()
+
+    def _exclude(self) -> str:
+        """Return what an ``--exclude`` leaves out: an ignore rule, relative to the source."""
+        path = self._plain_path()
+        last = path.rpartition("/")[2]
+        return self.rng.choice((last, f"**/{last}", f"*.{last.rpartition('.')[2]}", "*", f"{last[:1]}*", f"!{last}"))
+
+    def _deep(self) -> str:
+        """Return a source as ``--parents`` takes it: wildcards of any depth, and a pivot."""
+        path = self._plain_path()
+        above, _, last = path.rpartition("/")
+        forms = (
+            f"./{path}",
+            f"{above or '.'}/./{last}",
+            f"**/{last}",
+            f"{above or '.'}/**/{last}",
+            f"./**/{last[:1]}*",
+        )
+        return self.rng.choice(forms)
 
     def _file(self) -> str:
         path = self.rng.choice([*self.files, "a"])
@@ -312,4 +362,8 @@ class Writer:
         return "\0" + self.rng.choice((f"${{NONE:-{path}}}", f"${{NONE-{path}}}", f"{path}$NONE", loud))
 
 
+_MAKE = (
+    "cat /etc/base-version; find . | sort | while read -r name; do ls -ld $name | cut -c1-4; readlink $name; "
+    "test ! -f $name || cat $name; done"
+)
 _LOOSE = str.maketrans(dict.fromkeys("*?[]{}:^+~", ""))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from soundness import trees
-from soundness.scene import MAIN, OTHER, PLAIN, RUNNABLE, SHARED, Node, with_parents
+from soundness.scene import BELOW, MAIN, OTHER, PLAIN, RUNNABLE, SHARED, Node, with_parents
 
 if TYPE_CHECKING:
     import random
@@ -34,6 +34,8 @@ def edit(rng: random.Random, scene: Scene) -> Edit:
 
 
 def _context(rng: random.Random, scene: Scene) -> bytes:
+    if scene.chained and rng.random() < 0.3:
+        return BELOW
     return OTHER if scene.named and rng.random() < 0.2 else MAIN
 
 
@@ -147,6 +149,15 @@ def _base(rng: random.Random, scene: Scene) -> Edit | None:
     return Edit("base moved", reference, replace(scene, bases=moved))
 
 
+def _git(rng: random.Random, scene: Scene) -> Edit | None:
+    """Return a commit, as a context sees it: files of a ``.git`` that lies in it."""
+    paths = [path for path, node in scene.nodes.items() if b"/.git" in path and node.kind == "file"]
+    if not paths:
+        return None
+    path = rng.choice(sorted(paths))
+    return _set(scene, "commit", path, replace(scene.nodes[path], data=rng.choice(trees.DATA)))
+
+
 def _outside(rng: random.Random, scene: Scene) -> Edit | None:
     return _set(scene, "outside", b"elsewhere/" + trees.name(rng), Node("file", rng.choice(trees.DATA)))
 
@@ -163,10 +174,11 @@ _EDITS: dict[str, Callable[[random.Random, Scene], Edit | None]] = {
     "arg": _arg,
     "base moved": _base,
     "outside": _outside,
+    "commit": _git,
 }
 _KINDS = (
     *(["bytes"] * 6 + ["mode"] * 3 + ["rename"] * 3 + ["link target"] * 2 + ["kind"] * 2 + ["add"] * 5),
-    *(["delete"] * 3 + ["ignore line"] * 4 + ["arg"] * 3 + ["base moved"] * 2 + ["outside"]),
+    *(["delete"] * 3 + ["ignore line"] * 4 + ["arg"] * 3 + ["base moved"] * 2 + ["outside"] + ["commit"] * 2),
 )
 
 
@@ -182,6 +194,7 @@ def _shown(node: Node | None) -> str:
 
 def _changed(scene: Scene, kind: str, what: str, nodes: dict[bytes, Node]) -> Edit | None:
     whole = with_parents(nodes)
-    if scene.dockerfile not in whole or whole[scene.dockerfile].kind != "file":
+    needed = (scene.dockerfile, *([BELOW + b"/Dockerfile"] if scene.chained else []))
+    if any(path not in whole or whole[path].kind != "file" for path in needed):
         return None
     return Edit(kind, what, scene.with_nodes(whole))

@@ -33,6 +33,11 @@ class Verdict:
         return self.before[0] == self.after[0]
 
     @property
+    def runs_equal(self) -> bool:
+        """Return whether containers of both would see the same, however the images are layered."""
+        return self.before[0].runs_like(self.after[0])
+
+    @property
     def tag_equal(self) -> bool:
         """Return whether both have one and the same tag."""
         return self.before[1].tag is not None and self.before[1].tag == self.after[1].tag
@@ -76,12 +81,16 @@ class Table:
         """Return the cases in which the tag lied."""
         return [verdict for verdict in self.verdicts if verdict.is_violation]
 
-    def precision(self, *, ordinary: bool | None = None) -> tuple[int, int]:
-        """Return, of changes that left the product equal, how many left the tag equal, and how many there were."""
+    def precision(self, *, ordinary: bool | None = None, by_root: bool = False) -> tuple[int, int]:
+        """Return, of changes that left the image equal, how many left the tag equal, and how many there were.
+
+        ``by_root``: two images are taken for equal already where containers of both would see the same.
+        """
         counted = [
             verdict
             for verdict in self.verdicts
-            if verdict.product_equal and not verdict.is_refused and not verdict.says_nothing
+            if (verdict.runs_equal if by_root else verdict.product_equal)
+            if not verdict.is_refused and not verdict.says_nothing
             if ordinary is None or verdict.case.before.ordinary == ordinary
         ]
         return sum(verdict.tag_equal for verdict in counted), len(counted)
@@ -99,14 +108,16 @@ class Table:
         silent = sum(v.says_nothing for v in self.verdicts)
         lines = [
             f"seed {self.seed}: {total} changes, {len(self.violations)} violations",
-            f"products: {differ} differ, {total - differ - silent} equal, {silent} both fail",
+            f"images: {differ} differ, {total - differ - silent} equal, {silent} both fail",
             f"failed builds: {failed} of {2 * total}",
             f"refused (no tag): {len(refused)} changes; of these, builds that BuildKit accepts: {buildable}",
             f"whole context counted: {whole} of {total - sum(v.before[1].tag is None for v in self.verdicts)}",
         ]
         for name, ordinary in (("all", None), ("ordinary", True), ("others", False)):
-            same, count = self.precision(ordinary=ordinary)
-            lines.append(f"precision, {name} Dockerfiles: {same}/{count} = {100 * same / max(count, 1):.1f} %")
+            for by_root, equal in ((False, "image"), (True, "root file system and configuration")):
+                same, count = self.precision(ordinary=ordinary, by_root=by_root)
+                share = 100 * same / max(count, 1)
+                lines.append(f"precision, {name} Dockerfiles, {equal} equal: {same}/{count} = {share:.1f} %")
         lines += ["", *self._by_kind(), "", *self._needless()]
         return "\n".join(lines)
 
@@ -147,7 +158,7 @@ def judge(engine: Engine, seed: int, numbers: Sequence[int], folder: Path, *, ke
     for start in range(0, len(numbers), step):
         place = folder / f"cases-{numbers[start]}"
         place.mkdir()
-        cases = [case(seed, number) for number in numbers[start : start + step]]
+        cases = [case(seed, number, engine.flags) for number in numbers[start : start + step]]
         yield from _judge(engine, cases, place)
         if not keep:
             shutil.rmtree(place)
@@ -161,7 +172,7 @@ def _judge(engine: Engine, cases: Sequence[Case], place: Path) -> list[Verdict]:
     for name, scene in scenes.items():
         write(scene, place / name)
         tags[name] = tag_of(scene, place / name, engine.digests)
-        jobs.append(Job(name, scene, place / name, alone=not builds(scene)))
+        jobs.append(Job(name, scene, place / name, alone=not builds(scene), dockerfiles=tags[name].dockerfiles))
     products = engine.build(jobs, place)
     found = {name: (products[name], tags[name]) for name in scenes}
     return [Verdict(item, found[f"s{item.scene}"], found[f"t{item.number}"]) for item in cases]

@@ -8,8 +8,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from soundness.dockerfiles import OTHER_NAME
-from soundness.scene import MAIN, OTHER
+from soundness.dockerfiles import BELOW_NAME, OTHER_NAME
+from soundness.scene import BELOW, MAIN, OTHER
 
 from pipeline_kit.dockerfile import parse, uses
 from pipeline_kit.dockerignore import IgnoreRules
@@ -17,7 +17,7 @@ from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, FILE, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from soundness.scene import Node, Scene
 
@@ -27,19 +27,30 @@ _MOST_LINKS = 10
 
 
 def builds(scene: Scene) -> bool:
-    """Return whether every source of the Dockerfile seems to be there."""
+    """Return whether every source of each Dockerfile seems to be there."""
+    sent = {None: MAIN, OTHER_NAME: OTHER}
+    names = [*([OTHER_NAME] if scene.named else []), *([BELOW_NAME] if scene.chained else [])]
     try:
-        found = uses(
-            parse(scene.nodes[scene.dockerfile].data, "Dockerfile"),
-            target=scene.target,
-            args=scene.args,
-            platforms=["linux/amd64"],
-            contexts=[OTHER_NAME] if scene.named else [],
-        )
-        sent = {None: _sent(scene, MAIN), OTHER_NAME: _sent(scene, OTHER)}
+        if scene.chained and not _has_sources(scene, BELOW + b"/Dockerfile", {None: BELOW}, []):
+            return False
+        return _has_sources(scene, scene.dockerfile, sent, names)
     except PipelineKitError:
         return False
-    return all(_is_there(read, sent[read.context]) for read in found.reads or ())
+
+
+def _has_sources(
+    scene: Scene, dockerfile: bytes, directories: Mapping[str | None, bytes], contexts: Sequence[str]
+) -> bool:
+    is_main = dockerfile == scene.dockerfile
+    found = uses(
+        parse(scene.nodes[dockerfile].data, "Dockerfile"),
+        target=scene.target if is_main else None,
+        args=scene.args if is_main else {},
+        platforms=["linux/amd64"],
+        contexts=contexts,
+    )
+    sent = {name: _sent(scene, directory) for name, directory in directories.items()}
+    return all(read.context not in sent or _is_there(read, sent[read.context]) for read in found.reads or ())
 
 
 def _sent(scene: Scene, context: bytes) -> dict[bytes, Node]:
@@ -51,7 +62,7 @@ def _sent(scene: Scene, context: bytes) -> dict[bytes, Node]:
     data = next((node.data for node in rules if node is not None and node.kind == "file"), b"")
     records = {path: EMPTY_DIRECTORY_RECORD if node.kind == "directory" else FILE for path, node in below.items()}
     kept = IgnoreRules.parse(data, ".dockerignore").filter(Listing.of(records.items()))
-    found = {path: below[path] for path in kept.paths}
+    found = {path: below[path] for path in kept.paths if b"/.git" not in b"/" + path}
     for path in kept.paths:
         above = path.rpartition(b"/")[0]
         while above:
@@ -67,11 +78,14 @@ def _is_there(read: ContextRead, sent: Mapping[bytes, Node]) -> bool:
     if not read.is_glob:
         return _resolved(path, sent) is not None
     pattern = re.compile(fnmatch.translate(read.pattern.replace("[^", "[!").replace("\\", "")))
-    depth = read.pattern.count("/")
+    depths = {read.pattern.count("/")}
+    if read.parents and "**" in read.pattern:
+        pattern = re.compile(fnmatch.translate(read.pattern.replace("**/", "*")))  # "**/" may be no directory at all
+        depths = set(range(20))
     matched = [
         other
         for other in sent
-        if other.count(b"/") == depth and pattern.match(other.decode("utf-8", "replace")) is not None
+        if other.count(b"/") in depths and pattern.match(other.decode("utf-8", "replace")) is not None
     ]
     return bool(matched) and all(_resolved(other, sent) is not None for other in matched)
 

@@ -12,24 +12,47 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _OWNER_RUNS = 0o100
 _WHITEOUT, _OPAQUE = b".wh.", b".wh..wh..opq"
+_TIMES = frozenset({"created"})
+_NO_PRODUCT = frozenset({"created", "rootfs", "history"})
+"""Members of an image's configuration that are compared on their own, or tell a time."""
+
+Layer = tuple[tuple[bytes, str], ...]
+GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Files by path, each as text (kind, executable or not, SHA-256 or link text), and the image's configuration.
+    """An image: what each of its ``layers`` changes, its configuration, and the commands in its history.
 
-    A build that fails gives ``failure`` and nothing else; two failures are the same product, whatever they say.
+    A layer's entries are in byte order, each with its kind, executable or not, SHA-256 or link text, or :data:`GONE`.
+    What was there before, and differs in its time or owner alone, is no change: by times BuildKit decides whether to
+    put it in once more. A build that fails gives ``failure`` and nothing else; two failures are the same product,
+    whatever they say.
     """
 
-    files: dict[bytes, str] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
     config: str = ""
+    history: tuple[str, ...] = ()
     failure: str = field(default="", compare=False)
     failed: bool = False
+
+    def files(self) -> dict[bytes, str]:
+        """Return the root file system that the layers give, one upon the other."""
+        found: dict[bytes, str] = {}
+        for layer in self.layers:
+            found.update(layer)
+        return {path: entry for path, entry in found.items() if entry != GONE}
+
+    def runs_like(self, other: Product) -> bool:
+        """Return whether containers of both see the same: root file system and configuration, however layered."""
+        if self.failed or other.failed:
+            return self.failed == other.failed
+        return self.config == other.config and (self.layers == other.layers or self.files() == other.files())
 
 
 def read_product(archive: Path) -> Product:
@@ -38,22 +61,46 @@ def read_product(archive: Path) -> Product:
         index = json.loads(_member(tar, "index.json"))
         manifest = json.loads(_blob(tar, index["manifests"][0]["digest"]))
         config = json.loads(_blob(tar, manifest["config"]["digest"]))
-        files: dict[bytes, str] = {}
-        for layer in manifest["layers"]:
-            _apply(files, _layer(layer["digest"], _Blob(_blob(tar, layer["digest"]))))
-    counted = {name: config.get(name) for name in ("config", "os", "architecture", "variant")}
-    return Product(files, json.dumps(counted, sort_keys=True))
+        layers = [_layer(layer["digest"], _Blob(_blob(tar, layer["digest"]))) for layer in manifest["layers"]]
+    history = tuple(_text(step, _TIMES) for step in config.get("history", ()))
+    return Product(tuple(_changes(layers)), _text(config, _NO_PRODUCT), history)
+
+
+def _changes(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Yield what each of ``layers`` makes of the files that those before it left."""
+    before: dict[bytes, str] = {}
+    for layer in layers:
+        after = dict(before)
+        _apply(after, layer)
+        gone = dict.fromkeys(before.keys() - after.keys(), GONE)
+        changed = {path: entry for path, entry in after.items() if before.get(path) != entry}
+        yield tuple(sorted({**gone, **changed}.items()))
+        before = after
+
+
+def _text(members: Mapping[str, object], left_out: Iterable[str]) -> str:
+    return json.dumps({name: value for name, value in members.items() if name not in left_out}, sort_keys=True)
 
 
 def differences(one: Product, two: Product) -> list[str]:
-    """Return how two products differ, one line a path."""
+    """Return how two products differ, one line a path or a member."""
     if one.failed or two.failed:
         return [f"failed: {one.failure or 'no'} / {two.failure or 'no'}"] if one != two else []
     found = [] if one.config == two.config else [f"config: {one.config} / {two.config}"]
-    return found + [
-        f"{path!r}: {one.files.get(path)} / {two.files.get(path)}"
-        for path in sorted(one.files.keys() | two.files.keys())
-        if one.files.get(path) != two.files.get(path)
+    found += [] if one.history == two.history else [f"history: {one.history} / {two.history}"]
+    found += _differing("", one.files(), two.files())
+    if len(one.layers) != len(two.layers):
+        return [*found, f"{len(one.layers)} / {len(two.layers)} layers"]
+    for number, (here, there) in enumerate(zip(one.layers, two.layers, strict=True)):
+        found += _differing(f"layer {number}: ", dict(here), dict(there))
+    return found
+
+
+def _differing(where: str, here: Mapping[bytes, str], there: Mapping[bytes, str]) -> list[str]:
+    return [
+        f"{where}{path!r}: {here.get(path)} / {there.get(path)}"
+        for path in sorted(here.keys() | there.keys())
+        if here.get(path) != there.get(path)
     ]
 
 
@@ -81,9 +128,9 @@ class _Blob:
         return 0
 
 
-@lru_cache(maxsize=16)
-def _layer(digest: str, blob: _Blob) -> tuple[tuple[bytes, str], ...]:
-    """Return the entries of one layer; the base images' recur in many products."""
+@lru_cache(maxsize=64)
+def _layer(digest: str, blob: _Blob) -> Layer:
+    """Return the entries of one layer, in byte order; the base images' recur in many products."""
     found: dict[bytes, str] = {}
     assert digest.endswith(hashlib.sha256(blob.data).hexdigest())
     with tarfile.open(fileobj=io.BytesIO(blob.data), encoding="utf-8", errors="surrogateescape") as tar:
@@ -91,7 +138,7 @@ def _layer(digest: str, blob: _Blob) -> tuple[tuple[bytes, str], ...]:
             path = _path(member.name)
             if path:
                 found[path] = found[_path(member.linkname)] if member.islnk() else _entry(tar, member)
-    return tuple(found.items())
+    return tuple(sorted(found.items()))
 
 
 def _path(name: str) -> bytes:
@@ -109,9 +156,8 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     return f"file {'x' if member.mode & _OWNER_RUNS else '-'} {hashlib.sha256(stream.read()).hexdigest()}"
 
 
-def _apply(files: dict[bytes, str], layer: Iterable[tuple[bytes, str]]) -> None:
-    entries = list(layer)
-    for path, _ in entries:
+def _apply(files: dict[bytes, str], layer: Layer) -> None:
+    for path, _ in layer:
         above, _, name = path.rpartition(b"/")
         if name == _OPAQUE:
             _remove_below(files, above)
@@ -119,7 +165,7 @@ def _apply(files: dict[bytes, str], layer: Iterable[tuple[bytes, str]]) -> None:
             hidden = (above + b"/" if above else b"") + name[len(_WHITEOUT) :]
             files.pop(hidden, None)
             _remove_below(files, hidden)
-    for path, entry in entries:
+    for path, entry in layer:
         if path.rpartition(b"/")[2].startswith(_WHITEOUT):
             continue
         if entry != "directory" and files.get(path) == "directory":

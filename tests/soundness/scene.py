@@ -15,6 +15,7 @@ Kind = Literal["file", "link", "directory", "fifo", "socket"]
 
 MAIN = b"main"
 OTHER = b"other"
+BELOW = b"below"
 PLAIN, RUNNABLE, SHARED = 0o644, 0o755, 0o664
 
 
@@ -31,6 +32,8 @@ class Node:
 class Scene:
     """A project. Paths are bytes below its root: ``main`` is the context, ``other`` a named one.
 
+    Where it is ``chained``, ``below`` is the context of another image, which ``main`` builds upon.
+
     ``bases`` maps a reference in the Dockerfile to the name of the base image that it stands for just now.
     """
 
@@ -39,6 +42,7 @@ class Scene:
     args: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     named: bool = False
+    chained: bool = False
     bases: Mapping[str, str] = field(default_factory=dict)
     ordinary: bool = True
 
@@ -52,7 +56,9 @@ class Scene:
         return sorted(
             path[len(start) :]
             for path, node in self.nodes.items()
-            if path.startswith(start) and path != self.dockerfile and (not kinds or node.kind in kinds)
+            if path.startswith(start)
+            and path not in (self.dockerfile, BELOW + b"/Dockerfile")
+            and (not kinds or node.kind in kinds)
         )
 
 
@@ -90,5 +96,6 @@ def told(scene: Scene) -> str:
     """Return the scene for people: files, ignore rules, Dockerfile and what the build is given."""
     lines = [f"target={scene.target} args={dict(scene.args)} bases={dict(scene.bases)} named={scene.named}"]
     lines += [f"{path!r}: {node.kind} {node.mode:o} {node.data!r}" for path, node in sorted(scene.nodes.items())]
-    lines += [f"-- {scene.dockerfile!r}", scene.nodes[scene.dockerfile].data.decode("utf-8", "backslashreplace")]
+    for path in (scene.dockerfile, *([BELOW + b"/Dockerfile"] if scene.chained else [])):
+        lines += [f"-- {path!r}", scene.nodes[path].data.decode("utf-8", "backslashreplace")]
     return "\n".join(lines)

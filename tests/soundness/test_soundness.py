@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from soundness.build import open_engine
+from soundness.dockerfiles import FLAGS
 from soundness.generate import case
 from soundness.judge import Table, judge
+from soundness.products import GONE, Product
 
 from pipeline_kit.app import keys
 from pipeline_kit.narrowing import Narrowed
@@ -29,13 +31,37 @@ def test_a_case_is_the_same_every_time() -> None:
     assert case(SEED, 5) == case(SEED, 5)
     assert case(SEED, 5) != case(SEED, 6)
     assert len({case(SEED, number).edit.what for number in range(30)}) > 20
+    assert case(SEED, 5, frozenset(FLAGS)) == case(SEED, 5, frozenset(FLAGS))
+
+
+def test_cases_hold_every_form() -> None:
+    """Chains, repositories in contexts, named contexts and the flags of newer builders come up."""
+    scenes = [case(SEED, number * 3, frozenset(FLAGS)).before for number in range(120)]
+    assert sum(scene.chained for scene in scenes) >= 5
+    assert sum(scene.named for scene in scenes) >= 5
+    assert sum(any(b"/.git" in path for path in scene.nodes) for scene in scenes) >= 5
+    texts = [scene.nodes[scene.dockerfile].data for scene in scenes]
+    for form in (b"--parents", b"--exclude", b"ONBUILD", b"--mount", b"<<", b"--link", b"FROM below"):
+        assert any(form in text for text in texts), form
+
+
+def test_layers_count_by_what_they_change() -> None:
+    """A file that is there already is no change; one that goes again is, though the root file system is the same."""
+    one = Product(layers=(((b"a", "file - 1"),),))
+    two = Product(layers=(((b"a", "file - 1"), (b"b", "file - 2")), ((b"b", GONE),)))
+    assert one != two
+    assert one.runs_like(two)
+    assert one.files() == two.files() == {b"a": "file - 1"}
+    assert Product(failed=True, failure="one") == Product(failed=True, failure="another")
+    assert not one.runs_like(Product(failed=True))
+    assert one != Product(layers=one.layers, history=("RUN true",))
 
 
 def test_a_tag_that_forgets_files_is_caught(
     running_stack: stack.Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The trial itself can fail: where narrowing drops every file, violations are found and can be looked at."""
-    monkeypatch.setattr(keys, "narrow", lambda _listing, _reads: Narrowed(Listing()))
+    monkeypatch.setattr(keys, "narrow", lambda _listing, _reads, _link_text: Narrowed(Listing()))
     found = [verdict for verdict in judge(open_engine(tmp_path), SEED, range(15), tmp_path) if verdict.is_violation]
     assert found
     assert "Dockerfile" in found[0].told()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundness.scene import PLAIN, RUNNABLE, Node, with_parents
+from soundness.scene import MAIN, PLAIN, RUNNABLE, Node, with_parents
 
 if TYPE_CHECKING:
     import random
@@ -95,6 +95,15 @@ def ignore_file(rng: random.Random, paths: Sequence[bytes]) -> bytes:
     ending = rng.choice((b"\n", b"\n", b"\n", b"\r\n"))
     mark = b"\xef\xbb\xbf" if rng.random() < 0.05 else b""
     return mark + b"".join(ignore_line(rng, paths) + ending for _ in range(rng.randint(1, 4)))
+
+
+def git_entries(rng: random.Random, places: Sequence[bytes]) -> dict[bytes, Node]:
+    """Return a repository's own ``.git`` in the main context, and perhaps one more, as a clone or a submodule has."""
+    found = {MAIN + b"/.git/HEAD": Node("file", b"one\n"), MAIN + b"/.git/refs/a": Node("file", b"two\n")}
+    if rng.random() < 0.5:
+        above = rng.choice(places)
+        found = {above + b"/.git": Node("file", b"gitdir: ../.git/modules/x\n")} | (found if rng.random() < 0.5 else {})
+    return found
 
 
 def placed(context: bytes, entries: Mapping[bytes, Node]) -> dict[bytes, Node]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline_kit.dockerfile import ContextRead
 from pipeline_kit.narrowing import narrow, reads_of
-from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, FILE, LINK, Listing
+from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, FILE, LINK, Listing, blob_id
 
 RECORD = FILE + b" x"
 
@@ -182,6 +182,137 @@ def test_links_on_the_way_count_everything(pattern: str, parents: bool) -> None:
 def test_links_elsewhere_are_copied_as_links(patterns: list[str], expected: list[str]) -> None:
     """A link inside a directory that is copied is only its text, and a link beside the way does not matter."""
     assert kept(LINKED, *patterns) == expected
+
+
+TEXTS = {
+    "to-file": "a",
+    "to-directory": "other",
+    "d/link": "../other/f",
+    "d/up": "/other",
+    "d/out": "../../../../other",
+    "chain": "to-directory/f",
+    "one": "two",
+    "two": "one",
+    "grows": "grows/x",
+    "root": "/",
+    "odd": "other/../a",
+    "nowhere": "missing/x",
+}
+FOLLOWED = Listing.of(
+    [
+        *((path.encode(), RECORD) for path in ("a", "b", "d/e", "other/f", "other/g/h", "unread")),
+        *((path.encode(), LINK + b" " + blob_id(text.encode()).encode()) for path, text in TEXTS.items()),
+    ]
+)
+
+
+def followed(*patterns: str) -> list[str] | str:
+    """Return the paths that count for ``patterns`` where the texts of links are known, or why all do."""
+    found = narrow(FOLLOWED, [read(pattern) for pattern in patterns], lambda path: TEXTS[path.decode()].encode())
+    return found.because or [path.decode() for path in found.listing.paths]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("to-file", ["a", "to-file"]),
+        ("to-directory", ["other/f", "other/g/h", "to-directory"]),
+        ("to-directory/f", ["other/f", "to-directory"]),
+        ("to-directory/g", ["other/g/h", "to-directory"]),
+        ("to-directory/*", ["other/f", "other/g/h", "to-directory"]),
+        ("to-directory/g/?", ["other/g/h", "to-directory"]),
+        ("to-f*", ["a", "to-file"]),
+        ("to-*", ["a", "other/f", "other/g/h", "to-directory", "to-file"]),
+        ("d/l*k", ["d/link", "other/f"]),
+        ("d/up/g", ["d/up", "other/g/h"]),
+        ("d/out/f", ["d/out", "other/f"]),
+        ("chain", ["chain", "other/f", "to-directory"]),
+        ("one", ["one", "two"]),
+        ("nowhere", ["nowhere"]),
+        ("root/b", ["b", "root"]),
+        ("d", ["d/e", "d/link", "d/out", "d/up"]),
+    ],
+)
+def test_links_are_followed(pattern: str, expected: list[str]) -> None:
+    """A link on the way counts, and so does what it leads to, but nothing else."""
+    assert followed(pattern) == expected
+
+
+@pytest.mark.parametrize("pattern", ["root", "odd", "odd/x", "grows", "*", "*/f"])
+def test_links_that_are_not_understood_count_everything(pattern: str) -> None:
+    """To the root, through ``..`` behind a name (BuildKit's parts differ there), without end."""
+    assert followed(pattern) == f"line 3: {pattern} is reached through a link"
+
+
+def test_a_link_that_changed_meanwhile_counts_everything() -> None:
+    """Its text is not the one that the listing stands for."""
+    found = narrow(FOLLOWED, [read("to-file")], lambda _path: b"b")
+    assert found.because == "line 3: to-file is reached through a link"
+
+
+names_in_trees = st.sampled_from(["a", "b", "c"])
+places = st.lists(names_in_trees, min_size=1, max_size=3).map("/".join)
+texts = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=3).map("/".join)
+targets = st.builds(lambda start, text: start + text, st.sampled_from(["", "/"]), texts)
+
+
+@given(
+    links=st.dictionaries(places, targets, max_size=4),
+    files=st.sets(places, max_size=5),
+    source=st.lists(st.sampled_from(["a", "b", "c", "*", "?"]), min_size=1, max_size=3).map("/".join),
+)
+def test_what_a_kernel_would_open_counts(links: dict[str, str], files: set[str], source: str) -> None:
+    """On a real tree rooted here: each link on the way, and all below what a source leads to, is kept."""
+    entries = _consistent(links, files)
+    listing = Listing.of(
+        (path.encode(), RECORD if text is None else LINK + b" " + blob_id(text.encode()).encode())
+        for path, text in entries.items()
+    )
+    found = narrow(listing, [read(source)], lambda path: (entries[path.decode()] or "").encode())
+    steps = [re.compile(part.replace("*", ".*").replace("?", ".")) for part in source.split("/")]
+    needed = _opened(entries, steps)
+    assert found.because or needed <= {path.decode() for path in found.listing.paths}
+
+
+def _consistent(links: dict[str, str], files: set[str]) -> dict[str, str | None]:
+    """Return files (``None``) and links (their texts) none of which lies below another."""
+    entries: dict[str, str | None] = {}
+    for path, text in sorted({**dict.fromkeys(files), **links}.items()):
+        above = {path[:at] for at, char in enumerate(path) if char == "/"}
+        if not above & entries.keys():
+            entries[path] = text
+    return entries
+
+
+def _opened(entries: dict[str, str | None], steps: list[re.Pattern[str]]) -> set[str]:
+    """Return what is met by going down from the root, step by step, links followed as a kernel with this root would."""
+    met: set[str] = set()
+    waiting: list[tuple[tuple[str, ...], tuple[re.Pattern[str] | str, ...], int]] = [((), tuple(steps), 0)]
+    while waiting:
+        here, rest, links = waiting.pop()
+        if links > 20:
+            continue
+        if not rest:
+            start = "/".join(here)
+            met |= {path for path in entries if path == start or path.startswith(f"{start}/") or not start}
+            continue
+        step = rest[0]
+        if step == "..":
+            waiting.append((here[:-1], rest[1:], links))
+            continue
+        start = "".join(f"{part}/" for part in here)
+        children = {path[len(start) :].split("/")[0] for path in entries if path.startswith(start)}
+        for child in children:
+            if child != step and (isinstance(step, str) or not step.fullmatch(child)):
+                continue
+            text = entries.get(start + child)
+            if text is None:
+                waiting.append(((*here, child), rest[1:], links))
+                continue
+            met.add(start + child)
+            parts = tuple(part for part in text.split("/") if part not in ("", "."))
+            waiting.append((() if text.startswith("/") else here, (*parts, *rest[1:]), links + 1))
+    return met
 
 
 def test_whole_context_is_whole() -> None:
