@@ -12,12 +12,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import Problem, TaskDefinitionError
-from pipeline_kit.task_definition.json_text import Member, Node, Source, scan
+from pipeline_kit.task_definition.json_text import BOM, Member, Node, Source, decode, scan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def containers(data: bytes, name: str) -> tuple[str, ...]:
@@ -43,7 +41,7 @@ def render(data: bytes, name: str, images: Mapping[str, str]) -> bytes:
     text = source.text
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.replacement + text[edit.end :]
-    bom = _BOM if data.startswith(_BOM) else b""
+    bom = BOM if data.startswith(BOM) else b""
     return bom + text.encode("utf-8")
 
 
@@ -65,12 +63,7 @@ def _source(data: bytes, name: str) -> Source:
     if name.lower().endswith((".yaml", ".yml")):
         problem = Problem(name, 1, 1, "a YAML task definition cannot be edited in place", suggestion="save it as JSON")
         raise TaskDefinitionError(str(problem))
-    body = data.removeprefix(_BOM)
-    try:
-        return Source(name, body.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        before = Source(name, body[: error.start].decode("utf-8"))
-        raise before.error(len(before.text), "not JSON: this is not UTF-8 text") from None
+    return decode(data, name)
 
 
 def _containers(source: Source) -> tuple[_Container, ...]:

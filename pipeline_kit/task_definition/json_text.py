@@ -72,6 +72,19 @@ class Source:
         return _decoded(self.text[node.start : node.end])
 
 
+BOM = b"\xef\xbb\xbf"
+
+
+def decode(data: bytes, name: str) -> Source:
+    """Return the text of a JSON file. Raises TaskDefinitionError at the first byte that is not UTF-8."""
+    body = data.removeprefix(BOM)
+    try:
+        return Source(name, body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        before = Source(name, body[: error.start].decode("utf-8"))
+        raise before.error(len(before.text), "not JSON: this is not UTF-8 text") from None
+
+
 def scan(source: Source) -> Node:
     """Return the root value of ``source``.
 

@@ -10,8 +10,7 @@ import base64
 import binascii
 import re
 import threading
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline_kit.adapters.registry.credentials import Credential
 from pipeline_kit.errors import AuthenticationFailed, AuthorizationDenied, AwsUnreachable, PipelineKitError
@@ -36,8 +35,7 @@ _HOST_RE = re.compile(
 _CREDENTIALS = "give AWS credentials: a role in CI, `aws sso login`, or AWS_PROFILE"
 
 
-@dataclass(frozen=True, slots=True)
-class EcrHost:
+class EcrHost(NamedTuple):
     """A private ECR registry: its account (12 digits) and region."""
 
     account: str
