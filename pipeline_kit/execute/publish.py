@@ -6,8 +6,7 @@ could still go wrong has gone right; a race with another runner ends with one di
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.errors import RegistryRefused, RegistryUnreachable, TagConflict
 from pipeline_kit.execute.labels import key_label
@@ -16,25 +15,36 @@ from pipeline_kit.plan import Status, Verdict
 from pipeline_kit.reference import parse_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pipeline_kit.plan import PlannedImage
-    from pipeline_kit.ports.registry import Observation, Registry
+    from pipeline_kit.ports.registry import ContentRegistry, Observation, Registry
     from pipeline_kit.reference import Reference
 
 _ATTESTED = "vnd.docker.reference.digest"
 """Annotation of BuildKit's attestation manifests: the digest of the image they speak about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """What the tag names now, and how it came about."""
 
     status: Status
     digest: str
 
 
-def publish(registry: Registry, image: PlannedImage, digest: str, *, force: bool = False) -> Published:
+class Proof(NamedTuple):
+    """What must be sure before a content tag is written, and before another runner's image is taken for ours."""
+
+    before_tag: Callable[[str], None]
+    """Called with the digest that is about to be tagged; what it raises keeps the tag from being written."""
+    objection: Callable[[Reference], str]
+    """Returns why the image at a digest is not to be trusted, ``""`` when it is."""
+
+
+def publish(
+    registry: ContentRegistry, image: PlannedImage, digest: str, *, force: bool = False, proof: Proof | None = None
+) -> Published:
     """Put ``digest`` under the image's content tag and return what the tag then names.
 
     Raises TagConflict when the tag holds an image of another key, RegistryRefused, RegistryUnreachable.
@@ -47,22 +57,37 @@ def publish(registry: Registry, image: PlannedImage, digest: str, *, force: bool
             raise RegistryUnreachable(
                 f"{tagged} vanished since the plan", hint="run it again: it builds the whole image"
             )
-        registry.put_manifest(tagged, registry.manifest(tagged.with_digest(digest)))
-        return _settled(registry, tagged, image, digest, Status.BUILT)
+        manifest = registry.manifest(tagged.with_digest(digest))
+        return _tag(registry, tagged, image, manifest, Status.BUILT, proof, held=None)
     present = str(answer.digest)
     if present == digest:
-        return Published(Status.BUILT, digest)
+        return Published(Status.COMPLETED if image.missing_platforms else Status.BUILT, digest)
     if image.missing_platforms and present == image.digest:
-        joined = join(registry, tagged, present, digest)
-        registry.put_manifest(tagged, joined)
-        return _settled(registry, tagged, image, joined.digest, Status.COMPLETED)
+        whole = _completed(registry, tagged, image, present, digest)
+        return _tag(registry, tagged, image, whole, Status.COMPLETED, proof, held=present)
     if force:
-        registry.put_manifest(tagged, registry.manifest(tagged.with_digest(digest)))
+        manifest = registry.manifest(tagged.with_digest(digest))
+        _prove(registry, tagged, manifest, proof)
+        registry.put_manifest(tagged, manifest)
         return Published(Status.BUILT, digest)
-    return adopt(registry, tagged, image, present, digest)
+    return adopt(registry, tagged, image, present, digest, proof)
 
 
-def arrived(registry: Registry, image: PlannedImage) -> Published | None:
+def _prove(registry: ContentRegistry, tagged: Reference, manifest: Manifest, proof: Proof | None) -> None:
+    """Let everything be there that must be before the tag is."""
+    if proof is not None:
+        registry.put_manifest(tagged.with_digest(manifest.digest), manifest)
+        proof.before_tag(manifest.digest)
+
+
+def _completed(registry: Registry, tagged: Reference, image: PlannedImage, present: str, added: str) -> Manifest:
+    """Return what takes the present image's place; where nothing of that is whole, it is not even read."""
+    if set(image.missing_platforms) >= set(image.platforms):
+        return registry.manifest(tagged.with_digest(added))
+    return join(registry, tagged, present, added)
+
+
+def arrived(registry: Registry, image: PlannedImage, proof: Proof | None = None) -> Published | None:
     """Return the image when another runner has pushed it since the plan, ``None`` when the tag is still free.
 
     Asked before pushing by tag, so that a content tag is not written twice and immutable tags never refuse us. Raises
@@ -73,7 +98,7 @@ def arrived(registry: Registry, image: PlannedImage) -> Published | None:
     require_certain(answer, tagged)
     if answer.verdict is Verdict.ABSENT or (image.missing_platforms and answer.digest == image.digest):
         return None
-    return adopt(registry, tagged, image, str(answer.digest), "not pushed yet")
+    return adopt(registry, tagged, image, str(answer.digest), "not pushed yet", proof)
 
 
 def require_certain(answer: Observation, reference: Reference) -> None:
@@ -84,25 +109,60 @@ def require_certain(answer: Observation, reference: Reference) -> None:
         raise RegistryUnreachable(f"{reference}: {answer.detail}", hint=answer.hint or "run it again: it continues")
 
 
-def adopt(registry: Registry, tagged: Reference, image: PlannedImage, present: str, ours: str) -> Published:
+def adopt(
+    registry: Registry, tagged: Reference, image: PlannedImage, present: str, ours: str, proof: Proof | None = None
+) -> Published:
     """Take the image another runner pushed meanwhile, if it was built for the same key. Raises TagConflict."""
     if key_label(registry, tagged.with_digest(present)) != image.key:
         raise TagConflict(
             f"{tagged} holds {present}, which was not built for this key; built here: {ours}",
             hint="someone pushed another image under a content tag: find out who, then delete that tag",
         )
+    objection = proof.objection(tagged.with_digest(present)) if proof is not None else ""
+    if objection:
+        raise TagConflict(
+            f"{tagged} holds {present}, which another run pushed meanwhile: {objection}",
+            hint="find out who pushed it, then delete that tag",
+        )
     return Published(Status.REUSED, present)
 
 
-def _settled(registry: Registry, tagged: Reference, image: PlannedImage, ours: str, status: Status) -> Published:
-    """Look once more after the PUT: whoever wrote last decides for every runner alike."""
+def _tag(
+    registry: ContentRegistry,
+    tagged: Reference,
+    image: PlannedImage,
+    manifest: Manifest,
+    status: Status,
+    proof: Proof | None,
+    *,
+    held: str | None,
+) -> Published:
+    """PUT under the content tag, right after a look and right before another: what it names then decides for all.
+
+    A registry's refusal (immutable tags), and a tag that names something else than before, both mean that another
+    runner was there; its image is as good as ours when it has the same key.
+    """
+    refused: TagConflict | None = None
+    _prove(registry, tagged, manifest, proof)
+    answer = _certain(registry, tagged)
+    if answer.digest == held:
+        try:
+            registry.put_manifest(tagged, manifest, is_asked=True, instead_of=(held,))
+        except TagConflict as conflict:
+            refused = conflict
+        answer = _certain(registry, tagged)
+    if answer.digest == manifest.digest:
+        return Published(status, manifest.digest)
+    if answer.digest is None:
+        hint = "is a clean-up job running?"
+        raise refused or RegistryUnreachable(f"{tagged} vanished while it was pushed", hint=hint)
+    return adopt(registry, tagged, image, answer.digest, manifest.digest, proof)
+
+
+def _certain(registry: ContentRegistry, tagged: Reference) -> Observation:
     answer = registry.observe(tagged)
     require_certain(answer, tagged)
-    if answer.digest == ours:
-        return Published(status, ours)
-    if answer.verdict is Verdict.ABSENT:
-        raise RegistryUnreachable(f"{tagged} vanished right after it was pushed", hint="is a clean-up job running?")
-    return adopt(registry, tagged, image, str(answer.digest), ours)
+    return answer
 
 
 def join(registry: Registry, tagged: Reference, present: str, added: str) -> Manifest:
@@ -110,8 +170,8 @@ def join(registry: Registry, tagged: Reference, present: str, added: str) -> Man
 
     The attestations of a replaced image go with it.
     """
-    old = _children(registry, tagged.with_digest(present))
-    new = _children(registry, tagged.with_digest(added))
+    old = index_children(registry, tagged.with_digest(present))
+    new = index_children(registry, tagged.with_digest(added))
     platforms = {descriptor.platform for descriptor, _ in new if not descriptor.is_attestation}
     replaced = {descriptor.digest for descriptor, _ in old if descriptor.platform in platforms}
     kept = [
@@ -122,7 +182,8 @@ def join(registry: Registry, tagged: Reference, present: str, added: str) -> Man
     return join_index(OCI_INDEX, [*kept, *new])
 
 
-def _children(registry: Registry, pinned: Reference) -> list[tuple[Descriptor, dict[str, Any]]]:
+def index_children(registry: Registry, pinned: Reference) -> list[tuple[Descriptor, dict[str, Any]]]:
+    """Return what an index holds, or would hold of a plain image: descriptors and their raw JSON objects."""
     manifest = registry.manifest(pinned)
     if manifest.is_index:
         return list(zip(manifest.children(), manifest.document()["manifests"], strict=True))

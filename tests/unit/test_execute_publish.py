@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fakes.memory_registry import MemoryRegistry
 
@@ -36,15 +34,16 @@ IMAGE = PlannedImage(
 
 
 def test_an_absent_tag_is_put_and_looked_at_again() -> None:
-    """The tag comes to be by one PUT of the very same manifest, and a second look proves it."""
+    """The tag comes to be by one PUT of the very same manifest, right after a look and right before another."""
     registry = MemoryRegistry()
     digest = registry.put_image(REPOSITORY, labels=OURS)
     done = publish(registry, IMAGE, digest)
     assert (done.status, done.digest) == (Status.BUILT, digest)
-    assert registry.tags == {str(TAGGED): digest}
+    assert registry.tagged == {str(TAGGED): digest}
     assert registry.calls == [
         f"observe {TAGGED}",
         f"manifest {REPOSITORY}@{digest}",
+        f"observe {TAGGED}",
         f"put {TAGGED}",
         f"observe {TAGGED}",
     ]
@@ -66,7 +65,7 @@ def test_a_lost_race_for_the_same_key_is_reused(immutable: str) -> None:
     other = registry.put_image(TAGGED, labels=OURS, content="theirs")
     done = publish(registry, IMAGE, digest)
     assert (done.status, done.digest) == (Status.REUSED, other)
-    assert registry.tags[str(TAGGED)] == other
+    assert registry.tagged[str(TAGGED)] == other
 
 
 def test_a_race_lost_between_look_and_put_is_reused() -> None:
@@ -83,7 +82,7 @@ def test_a_race_lost_between_look_and_put_is_reused() -> None:
     registry.before = overwrite
     done = publish(registry, IMAGE, digest)
     assert done.status is Status.REUSED
-    assert done.digest == registry.tags[str(TAGGED)] != digest
+    assert done.digest == registry.tagged[str(TAGGED)] != digest
 
 
 @pytest.mark.parametrize("labels", [THEIRS, {}])
@@ -97,7 +96,7 @@ def test_another_image_under_the_tag_is_a_conflict(labels: dict[str, str]) -> No
     assert other in caught.value.message
     assert digest in caught.value.message
     assert caught.value.hint
-    assert registry.tags[str(TAGGED)] == other
+    assert registry.tagged[str(TAGGED)] == other
 
 
 def test_force_overwrites() -> None:
@@ -106,7 +105,7 @@ def test_force_overwrites() -> None:
     registry.put_image(TAGGED, labels=THEIRS, content="theirs")
     digest = registry.put_image(REPOSITORY, labels=OURS, content="ours")
     assert publish(registry, IMAGE, digest, force=True).digest == digest
-    assert registry.tags[str(TAGGED)] == digest
+    assert registry.tagged[str(TAGGED)] == digest
 
 
 def test_force_does_not_overwrite_an_immutable_tag() -> None:
@@ -132,6 +131,22 @@ def test_an_uncertain_answer_publishes_nothing(verdict: Verdict, error: type[Exc
     assert not [call for call in registry.calls if call.startswith("put")]
 
 
+def test_an_image_that_arrives_right_before_the_put_is_not_overwritten() -> None:
+    """The last look finds it, so nobody who has read the tag already is left with another digest."""
+    registry = MemoryRegistry()
+    digest = registry.put_image(REPOSITORY, labels=OURS)
+    theirs: list[str] = []
+
+    def arrive(call: str) -> None:
+        if call.startswith("manifest") and not theirs:
+            theirs.append(registry.put_image(TAGGED, labels=OURS, content="theirs"))
+
+    registry.before = arrive
+    done = publish(registry, IMAGE, digest)
+    assert (done.status, done.digest) == (Status.REUSED, theirs[0])
+    assert not [call for call in registry.calls if call.startswith("put")]
+
+
 def test_a_tag_that_vanishes_after_the_put_is_told() -> None:
     """A clean-up job at work is not success."""
     registry = MemoryRegistry()
@@ -140,8 +155,8 @@ def test_a_tag_that_vanishes_after_the_put_is_told() -> None:
 
     def vanish(call: str) -> None:
         seen.append(call)
-        if seen.count(f"observe {TAGGED}") == 2:
-            registry.tags.clear()
+        if seen.count(f"observe {TAGGED}") == 3:
+            registry.tagged.clear()
 
     registry.before = vanish
     with pytest.raises(RegistryUnreachable, match="vanished"):
@@ -152,8 +167,7 @@ def completing(registry: MemoryRegistry, *, attested: bool = False) -> tuple[Pla
     """Return an image to complete, its present digest (amd64), and the digest of the built arm64 part."""
     present = registry.put_image(TAGGED, labels=OURS, platforms=("linux/amd64",), attested=attested)
     added = registry.put_image(REPOSITORY, labels=OURS, platforms=("linux/arm64",), attested=attested)
-    image = replace(
-        IMAGE,
+    image = IMAGE._replace(
         action=Action.COMPLETE,
         verdict=Verdict.PRESENT,
         digest=present,
@@ -171,7 +185,7 @@ def test_missing_platforms_are_joined_into_one_index(*, attested: bool) -> None:
     done = publish(registry, image, added)
     joined = registry.manifests[REPOSITORY.name, done.digest]
     assert done.status is Status.COMPLETED
-    assert registry.tags[str(TAGGED)] == done.digest
+    assert registry.tagged[str(TAGGED)] == done.digest
     assert joined.platforms() == ("linux/amd64", "linux/arm64")
     assert sum(child.is_attestation for child in joined.children()) == (2 if attested else 0)
     kept = {child.digest for child in joined.children()}
@@ -222,11 +236,11 @@ def test_a_part_is_never_published_as_the_whole() -> None:
     """The image to complete was deleted meanwhile: the missing platforms alone do not become the content tag."""
     registry = MemoryRegistry()
     image, _, added = completing(registry)
-    registry.tags.clear()
+    registry.tagged.clear()
     with pytest.raises(RegistryUnreachable, match="vanished") as caught:
         publish(registry, image, added)
     assert caught.value.hint
-    assert registry.tags == {}
+    assert registry.tagged == {}
 
 
 def test_arrived_asks_before_a_push_by_tag() -> None:

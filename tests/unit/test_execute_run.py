@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +57,7 @@ class World:
                 tag=name[0] * 40,
                 verdict=answer.verdict,
                 digest=answer.digest,
-                aliases={alias: self.registry.tags.get(f"{repository(name)}:{alias}") for alias in self.aliases},
+                aliases={alias: self.registry.tagged.get(f"{repository(name)}:{alias}") for alias in self.aliases},
             )
         return decide(found, wanted=tuple(found), force=force)
 
@@ -72,7 +72,7 @@ class World:
     ) -> Run:
         """Plan, build, move aliases."""
         plan = self.plan(force=force)
-        run = Run(plan, self.registry, push=push, force=force)
+        run = Run(plan, self.registry, push=push, force=force, pause=lambda _: None)
         if plan.builds:
             run.build(builder, self.requests(plan), recheck=changed, on_event=self.events.append)
         if push:
@@ -101,7 +101,7 @@ class World:
 
     def alias(self, name: str, alias: str = "main") -> str | None:
         """Return the digest an alias names."""
-        return self.registry.tags.get(f"{repository(name)}:{alias}")
+        return self.registry.tagged.get(f"{repository(name)}:{alias}")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_everything_missing_is_built_tagged_and_aliased(world: World, *, is_loca
     assert run.exit_code == 0
     assert builder.built == ["base", "web", "api"]
     for name, digest in digests(run.outcomes).items():
-        assert world.registry.tags[str(tagged(name))] == digest == world.alias(name)
+        assert world.registry.tagged[str(tagged(name))] == digest == world.alias(name)
         assert [moved.state for moved in run.outcomes[name].aliases] == ["moved"]
     assert run.outcomes["api"].seconds == 2.0
     world.registry.calls.clear()
@@ -151,7 +151,7 @@ def test_a_failed_image_stops_only_what_builds_upon_it(world: World) -> None:
     assert run.outcomes["base"].error == "RUN false: exit 1"
     assert run.outcomes["base"].log_tail == ("boom",)
     assert run.outcomes["api"].error == "base failed"
-    assert set(world.registry.tags) == {str(tagged("web"))}
+    assert set(world.registry.tagged) == {str(tagged("web"))}
 
 
 def test_running_again_after_a_failure_continues(world: World) -> None:
@@ -194,7 +194,7 @@ def test_another_image_under_a_content_tag_is_a_conflict(world: World) -> None:
     assert run.exit_code == 6
     assert statuses(run)["base"] == "failed"
     assert "delete that tag" in run.outcomes["base"].error
-    assert world.registry.tags[str(tagged("base"))] == foreign
+    assert world.registry.tagged[str(tagged("base"))] == foreign
     assert world.alias("web") is None
 
 
@@ -208,7 +208,7 @@ def test_a_registry_that_turns_uncertain_after_the_build(world: World, verdict: 
     run = world.run(FakeBuilder(world.registry, meanwhile=turn))
     assert run.exit_code == code
     assert "no more (log in)" in run.outcomes["base"].error
-    assert set(world.registry.tags) == {str(tagged("web")), str(tagged("api"))}
+    assert set(world.registry.tagged) == {str(tagged("web")), str(tagged("api"))}
 
 
 def test_a_failed_push_is_the_image_s_failure(world: World) -> None:
@@ -224,7 +224,7 @@ def test_files_that_changed_during_the_build_are_not_tagged(world: World) -> Non
     run = world.run(FakeBuilder(world.registry), changed=lambda: ("api",))
     assert statuses(run) == {"base": "built", "web": "built", "api": "failed"}
     assert run.exit_code == 5
-    assert str(tagged("api")) not in world.registry.tags
+    assert str(tagged("api")) not in world.registry.tagged
 
 
 def test_nothing_is_read_again_when_nothing_was_built(world: World) -> None:
@@ -244,16 +244,16 @@ def test_without_push_nothing_reaches_the_registry(world: World) -> None:
     run = world.run(FakeBuilder(world.registry), push=False)
     assert statuses(run) == {"base": "built", "web": "built", "api": "built"}
     assert digests(run.outcomes) == {}
-    assert (world.registry.tags, world.registry.manifests) == ({}, {})
+    assert (world.registry.tagged, world.registry.manifests) == ({}, {})
 
 
 def test_force_builds_again_and_overwrites(world: World) -> None:
     """Even what is present and equal in key."""
     world.run(FakeBuilder(world.registry))
-    before = dict(world.registry.tags)
+    before = dict(world.registry.tagged)
     run = world.run(FakeBuilder(world.registry, content="rebuilt"), force=True)
     assert set(statuses(run).values()) == {"built"}
-    assert all(world.registry.tags[reference] != digest for reference, digest in before.items())
+    assert all(world.registry.tagged[reference] != digest for reference, digest in before.items())
 
 
 @pytest.mark.parametrize("signal_number", [2, 15])
@@ -267,8 +267,8 @@ def test_an_interruption_goes_through_whatever_turns_failures_into_outcomes(worl
     assert caught.value.exit_code == 128 + signal_number
     assert (statuses(run)["base"], statuses(run)["web"]) == ("built", "blocked")
     assert run.outcomes["web"].error == "not reached"
-    assert str(tagged("base")) in world.registry.tags
-    assert str(tagged("web")) not in world.registry.tags
+    assert str(tagged("base")) in world.registry.tagged
+    assert str(tagged("web")) not in world.registry.tagged
 
 
 def test_an_interruption_between_aliases_moves_no_further_one(world: World) -> None:
@@ -365,7 +365,7 @@ def test_a_refused_alias_is_told_and_the_others_move(world: World) -> None:
 def test_an_alias_behind_a_skipped_image_moves(world: World) -> None:
     """Nothing to build, one alias elsewhere: it is put where it belongs."""
     world.run(FakeBuilder(world.registry))
-    world.registry.tags[f"{repository('web')}:main"] = world.registry.put_image(repository("web"), content="old")
+    world.registry.tagged[f"{repository('web')}:main"] = world.registry.put_image(repository("web"), content="old")
     run = world.run(FakeBuilder(world.registry))
     assert statuses(run)["web"] == "skipped"
     assert world.alias("web") == run.outcomes["web"].digest
@@ -394,7 +394,7 @@ def test_a_builder_without_a_digest_is_a_failed_build(world: World) -> None:
         ) -> Mapping[str, BuildOutcome]:
             """Drop every digest."""
             found = builder.build(requests, push=push, on_event=on_event)
-            return {name: replace(outcome, digest=None) for name, outcome in found.items()}
+            return {name: outcome._replace(digest=None) for name, outcome in found.items()}
 
     run.build(Forgetful(world.registry), world.requests(plan), recheck=tuple, on_event=world.events.append)
     assert set(statuses(run).values()) == {Status.FAILED.value}
