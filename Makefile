@@ -2,7 +2,7 @@
 BIN := .venv/bin
 READY := .venv/.installed
 CODE := pipeline_kit tests dev benchmarks
-.PHONY: help demo test unit lint fmt docs bench soundness stack-down clean
+.PHONY: help demo test unit lint fmt docs bench soundness soak stack-down clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
@@ -25,14 +25,15 @@ lint: $(READY) ## style, types, import rules, workflow and action files
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions actions/*/action.yml
 	$(BIN)/zizmor --quiet --offline --persona=pedantic .github/workflows actions
 fmt: $(READY) ## format, and apply the linter's safe corrections
-	$(BIN)/ruff check --fix $(CODE)
-	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE) && $(BIN)/ruff format $(CODE)
 docs: $(READY) ## write the generated files below docs/ anew
 	$(BIN)/python dev/write_docs.py
 bench: $(READY) ## measure beside the tools people use now; prints a table
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/tags.py
 soundness: $(READY) ## 2,000 random changes: where BuildKit makes something else, the tag must differ
 	PYTHONPATH=tests:dev $(BIN)/python -m soundness.run --changes 2000 --seed 20240613
+soak: $(READY) ## 500 runs over a registry that fails a fifth of all requests; 50 runs killed in the middle
+	PYTHONPATH=tests:dev $(BIN)/python -m faults.run --runs 500 --kills 50 --seed 20240613
 stack-down: ## stop the engine and registry that were started here
 	python3 dev/stack.py down
 clean: ## remove what was generated; .venv and the stack's downloads stay
