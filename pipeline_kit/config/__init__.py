@@ -12,7 +12,9 @@ from pipeline_kit.config.fields import Environment, Reading
 from pipeline_kit.config.findings import MAX_PROBLEMS, Findings, ReportFull
 from pipeline_kit.config.model import (
     CacheSpec,
+    CodeDeploy,
     Config,
+    ContainerChanges,
     DirectoryContext,
     EcsDeployment,
     EcsService,
@@ -20,6 +22,7 @@ from pipeline_kit.config.model import (
     ImageContext,
     Location,
     NamedContext,
+    Network,
     ReferenceContext,
     Retention,
     Secret,
@@ -34,10 +37,14 @@ from pipeline_kit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pipeline_kit.config.imports.source import ImportSource
+
 __all__ = [
     "PLACEHOLDERS",
     "CacheSpec",
+    "CodeDeploy",
     "Config",
+    "ContainerChanges",
     "DirectoryContext",
     "EcsDeployment",
     "EcsService",
@@ -45,6 +52,7 @@ __all__ = [
     "ImageContext",
     "Location",
     "NamedContext",
+    "Network",
     "PathKind",
     "ReferenceContext",
     "Retention",
@@ -65,17 +73,19 @@ def load(
     environ: Mapping[str, str],
     exists: Callable[[str], PathKind],
     allow_outside: bool = False,
+    source: ImportSource | None = None,
 ) -> Config:
     """Return the configuration in ``data`` with defaults and environment applied and every rule of design D3 checked.
 
     ``file`` is the name that problems carry. ``exists`` is asked about paths relative to the file's directory, in
-    normal form. ``allow_outside`` permits paths that leave the repository (design D12). Raises ConfigError with every
-    problem at once, or with the first 100.
+    normal form, ``source`` for the files of ``imports:``, which without one are all missing. ``allow_outside`` permits
+    paths that leave the repository (design D12). Raises ConfigError with every problem at once, or with the first 100;
+    what ``source`` raises passes through.
     """
     findings = Findings(file)
     reading = Reading(findings, Environment(environ), Paths(exists, allow_outside=allow_outside))
     try:
-        config = read_config(reading, read_document(data, findings))
+        config = read_config(reading, read_document(data, findings), source)
     except Unreadable:
         raise ConfigError(findings.problems) from None
     except ReportFull:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.config.fields import MAX_TAKEN, MAX_TEXT, Reading, is_null, read_named, read_text, read_texts
 from pipeline_kit.config.findings import did_you_mean, shown
@@ -23,8 +22,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SECRETS_INSTEAD = "hand it to the build as a secret: 'secrets: {id: {env: NAME}}'"
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """A build argument; ``moving`` is the first placeholder in it that a run fills, or ``""``."""
 
     template: str

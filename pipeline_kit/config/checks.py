@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.config.findings import did_you_mean, shown
 from pipeline_kit.config.model import ImageContext
+from pipeline_kit.scopes import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -20,6 +21,7 @@ _LONGEST_CYCLE = 12
 def check_images(findings: Findings, drafts: Mapping[str, ImageDraft], names: Collection[str]) -> None:
     """Report what is wrong between images; ``names`` holds those as well that could not be read."""
     _check_repositories(findings, drafts)
+    _check_lanes(findings, drafts)
     _check_alike_names(findings, drafts)
     _check_known(findings, drafts, names)
     _check_cycles(findings, drafts)
@@ -35,6 +37,15 @@ def _check_repositories(findings: Findings, drafts: Mapping[str, ImageDraft]) ->
             message = f"images '{other}' and '{name}' have one repository: {shown(repository)}"
             key = f"images.{name}.repository"
             findings.add(draft.repository_node, message, key=key, suggestion="give each image its own")
+
+
+def _check_lanes(findings: Findings, drafts: Mapping[str, ImageDraft]) -> None:
+    """What untrusted runs write may lie in no image's own repository."""
+    for name, draft in drafts.items():
+        if draft.config.repository.endswith(SUFFIX):
+            message = f"{shown(draft.config.repository)} is where untrusted runs write: it ends with '{SUFFIX}'"
+            key = f"images.{name}.repository"
+            findings.add(draft.repository_node, message, key=key, suggestion="choose another name")
 
 
 def _check_alike_names(findings: Findings, drafts: Mapping[str, ImageDraft]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.config.fields import (
     Reading,
+    read_age,
     read_boolean,
     read_filled,
     read_integer,
@@ -16,11 +17,9 @@ from pipeline_kit.config.fields import (
     read_texts,
     require,
 )
-from pipeline_kit.config.files import read_path
 from pipeline_kit.config.findings import did_you_mean, shown
-from pipeline_kit.config.keys import DEPLOY, ECS, ECS_PATTERN, ID_PATTERN, RETENTION, SERVICE
-from pipeline_kit.config.model import EcsDeployment, EcsService, Retention
-from pipeline_kit.config.paths import PathKind
+from pipeline_kit.config.keys import DEPLOY, ECS, ECS_PATTERN, ID_PATTERN, REGION_PATTERN, RETENTION
+from pipeline_kit.config.model import EcsDeployment, Retention
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(ID_PATTERN)
 _ECS_NAME = re.compile(ECS_PATTERN)
+_REGION = re.compile(REGION_PATTERN)
 _CLUSTER = re.compile(rf"{ECS_PATTERN}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{{12}}:cluster/{ECS_PATTERN}")
 
 
@@ -51,6 +51,8 @@ def read_retention(reading: Reading, node: Node | None, deployments: Collection[
         return None
     last, days = members.get("keep_last"), members.get("keep_days")
     branches, ecs = members.get("keep_branches"), members.get("keep_ecs")
+    revisions, tags, age = members.get("keep_revisions"), members.get("keep_tags"), members.get("min_age")
+    default = Retention()
     names = []
     for name, item in read_texts(reading, ecs, members.key("keep_ecs")) if ecs else ():
         names.append(name)
@@ -63,6 +65,12 @@ def read_retention(reading: Reading, node: Node | None, deployments: Collection[
         keep_days=read_integer(reading, days, members.key("keep_days")) if days else None,
         keep_branches=read_boolean(reading, branches, members.key("keep_branches")) is not False if branches else True,
         keep_ecs=tuple(names),
+        keep_revisions=(read_integer(reading, revisions, members.key("keep_revisions")) if revisions else None)
+        or default.keep_revisions,
+        keep_tags=tuple(text for text, _ in read_texts(reading, tags, members.key("keep_tags")))
+        if tags
+        else default.keep_tags,
+        min_age=(read_age(reading, age, members.key("min_age"), "1d") if age else None) or default.min_age,
     )
 
 
@@ -76,32 +84,17 @@ def _read_deployment(
     cluster = read_filled(reading, cluster_node, members.key("cluster")) if cluster_node else None
     if cluster and cluster_node and not _CLUSTER.fullmatch(cluster):
         reading.findings.add(cluster_node, f"{shown(cluster)} is no cluster name or ARN", key=members.key("cluster"))
+    region_node = members.get("region")
+    region = read_filled(reading, region_node, members.key("region")) if region_node else None
+    if region and region_node and not _REGION.fullmatch(region):
+        reading.findings.add(region_node, f"{shown(region)} is no region", key=members.key("region"))
     services = {}
     written, where = require(reading, members, "services"), members.key("services")
     for key, key_node, value in read_named(reading, written, where, _ECS_NAME, "service") if written else ():
-        service = _read_service(reading, key, key_node, value, where, images)
+        from pipeline_kit.config.services import read_service  # noqa: PLC0415 - much to load, for those that deploy
+
+        service = read_service(reading, key, key_node, value, where, images)
         if service is not None:
             services[key] = service
-    return EcsDeployment(name, cluster or "", MappingProxyType(services), reading.findings.location(name_node))
-
-
-def _read_service(
-    reading: Reading, name: str, name_node: ScalarNode, node: Node, where: str, images: Collection[str]
-) -> EcsService | None:
-    members = read_members(reading, node, f"{where}.{name}", SERVICE)
-    if members is None:
-        return None
-    file = require(reading, members, "task_definition", "write the path of the task definition's JSON or YAML")
-    path = read_path(reading, file, members.key("task_definition"), PathKind.FILE) if file else None
-    containers = {}
-    written, key = require(reading, members, "containers", "write CONTAINER: IMAGE"), members.key("containers")
-    for container, _, value in read_named(reading, written, key, _ECS_NAME, "container") if written else ():
-        image = read_filled(reading, value, f"{key}.{container}")
-        if image is None:
-            continue
-        containers[container] = image
-        if image not in images:
-            suggestion = did_you_mean(image, images)
-            message = f"{shown(image)} is not one of 'images'"
-            reading.findings.add(value, message, key=f"{key}.{container}", suggestion=suggestion)
-    return EcsService(name, path or "", MappingProxyType(containers), reading.findings.location(name_node))
+    location = reading.findings.location(name_node)
+    return EcsDeployment(name, cluster or "", MappingProxyType(services), location, region)

@@ -8,7 +8,6 @@ object.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.config.findings import shown
@@ -25,9 +24,11 @@ MAX_NODES = 50_000
 MAX_EXPANDED = 2 * 1024 * 1024
 """Characters, with 8 more for each node, that the document may have once every alias is written out."""
 
+_BEGIN = "version: 1"
 _NODE_COST = 8
 _BOM = b"\xef\xbb\xbf"
-_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ASCII_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_CONTROL = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
 _QUOTES = frozenset("'\"")
 _STANDARD = "tag:yaml.org,2002:"
@@ -39,6 +40,8 @@ class Position(NamedTuple):
 
     line: int
     column: int
+    file: str = ""
+    """The file's name where it is an imported one; empty in the configuration itself."""
 
 
 class ScalarNode(NamedTuple):
@@ -50,6 +53,7 @@ class ScalarNode(NamedTuple):
     plain: bool
     inset: int
     """Columns from the node's start to its first character, or -1 where offsets in ``value`` are not columns."""
+    file: str = ""
 
 
 class SequenceNode(NamedTuple):
@@ -58,6 +62,7 @@ class SequenceNode(NamedTuple):
     line: int
     column: int
     items: tuple[Node, ...]
+    file: str = ""
 
 
 class MappingNode(NamedTuple):
@@ -66,6 +71,7 @@ class MappingNode(NamedTuple):
     line: int
     column: int
     entries: tuple[tuple[ScalarNode, Node], ...]
+    file: str = ""
 
 
 Node = ScalarNode | SequenceNode | MappingNode
@@ -75,8 +81,8 @@ class Unreadable(Exception):
     """The document cannot be read any further; the reason is in the findings. Never leaves ``load``."""
 
 
-def read_document(data: bytes, findings: Findings) -> MappingNode:
-    """Return the tree of the one mapping in ``data`` (UTF-8, with or without a BOM).
+def read_document(data: bytes, findings: Findings, *, begin: str = _BEGIN) -> MappingNode:
+    """Return the tree of the one mapping in ``data`` (UTF-8, with or without a BOM), which should ``begin`` so.
 
     Problems that leave the rest readable go to ``findings`` only; after the others :class:`Unreadable` is raised.
     """
@@ -84,7 +90,7 @@ def read_document(data: bytes, findings: Findings) -> MappingNode:
     import yaml  # noqa: PLC0415 - commands that read no configuration must not pay for it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    builder = _Builder(findings)
+    builder = _Builder(findings, begin)
     handlers = builder.handlers()
     try:
         for event in yaml.parse(text, Loader=loader):
@@ -111,7 +117,8 @@ def _decode(data: bytes, findings: Findings) -> str:
     except UnicodeDecodeError as error:
         at = _position(body[: error.start].decode("utf-8"))
         raise _fail(findings, at, "the file is not UTF-8", "save it as UTF-8") from None
-    control = _CONTROL.search(text)
+    # Compiling the whole of Unicode takes longer than reading most configurations does.
+    control = re.search(_ASCII_CONTROL if text.isascii() else _CONTROL, text)
     if control:
         at = _position(text[: control.start()])
         raise _fail(findings, at, f"control character U+{ord(control[0]):04X} is not allowed")
@@ -160,8 +167,7 @@ class _Frame:
         self.height = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(NamedTuple):
     node: Node
     weight: int
     height: int
@@ -170,8 +176,11 @@ class _Anchored:
 class _Builder:
     """Builds nodes from events with a stack of its own, so that no input reaches Python's or C's."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, begin: str) -> None:
         self._findings = findings
+        self._begin = begin
+        self._empty = f"write '{begin}'" + (" and 'images:'" if begin == _BEGIN else "")
+        self._file = findings.mark
         self._stack: list[_Frame] = []
         self._anchors: dict[str, _Anchored] = {}
         self._aliases = 0
@@ -195,11 +204,11 @@ class _Builder:
         """Return the mapping at the top; raise Unreadable when the document holds nothing or something else."""
         node = self._root
         if node is None or (isinstance(node, ScalarNode) and node.plain and not node.value):
-            raise _fail(self._findings, Position(1, 1), "the file is empty", "write 'version: 1' and 'images:'")
+            raise _fail(self._findings, Position(1, 1), "the file is empty", self._empty)
         if not isinstance(node, MappingNode):
             what = "a list" if isinstance(node, SequenceNode) else "a single value"
             message = f"the file holds {what}; it must be a mapping"
-            raise _fail(self._findings, node, message, "begin with 'version: 1'")
+            raise _fail(self._findings, node, message, f"begin with '{self._begin}'")
         return node
 
     def _document(self, event: Any) -> None:
@@ -215,7 +224,7 @@ class _Builder:
         quotes = 1 if style in _QUOTES else 0
         is_exact = line == end.line and end.column - column == length + 2 * quotes
         plain = not style and event.implicit[0] and event.tag is None
-        node = ScalarNode(line + 1, column + 1, value, plain, quotes if is_exact else -1)
+        node = ScalarNode(line + 1, column + 1, value, plain, quotes if is_exact else -1, self._file)
         weight = _NODE_COST + length
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchored(node, weight, 1)
@@ -244,9 +253,9 @@ class _Builder:
         frame = self._stack.pop()
         node: Node
         if frame.is_mapping:
-            node = MappingNode(frame.at.line, frame.at.column, self._entries(frame.children))
+            node = MappingNode(frame.at.line, frame.at.column, self._entries(frame.children), self._file)
         else:
-            node = SequenceNode(frame.at.line, frame.at.column, tuple(frame.children))
+            node = SequenceNode(frame.at.line, frame.at.column, tuple(frame.children), self._file)
         if frame.anchor is not None:
             self._anchors[frame.anchor] = _Anchored(node, frame.weight, frame.height)
         self._add(node, frame.weight, frame.height)

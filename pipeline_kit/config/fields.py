@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode, SequenceNode
 from pipeline_kit.config.findings import did_you_mean, one_of, shown
+from pipeline_kit.config.keys import AGE_PATTERN
 from pipeline_kit.config.placeholders import PLACEHOLDERS, holds_placeholder
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ MAX_TAKEN = 1024 * 1024
 """Characters that environment placeholders may bring in altogether."""
 
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
+_AGE = re.compile(AGE_PATTERN)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -57,8 +59,7 @@ class Environment:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What every reading function needs."""
 
     findings: Findings
@@ -66,8 +67,7 @@ class Reading:
     paths: Paths
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(NamedTuple):
     """The known keys of a mapping, by name."""
 
     node: MappingNode
@@ -150,6 +150,16 @@ def read_integer(reading: Reading, node: Node, key: str) -> int | None:
     reading.findings.add(
         node, f"'{_last(key)}' must be a whole number above 0, not {what}", key=key, suggestion=suggestion
     )
+    return None
+
+
+def read_age(reading: Reading, node: Node, key: str, example: str) -> int | None:
+    """Return seconds from a number and a unit, as in ``7d``; ``example`` is what a problem suggests."""
+    if isinstance(node, ScalarNode) and _AGE.fullmatch(node.value):
+        return int(node.value[:-1]) * _SECONDS[node.value[-1]]
+    what = shown(node.value) if isinstance(node, ScalarNode) else "this"
+    message = f"{what} is not an age: a number and one of s, m, h, d, w"
+    reading.findings.add(node, message, key=key, suggestion=f"write {example}")
     return None
 
 

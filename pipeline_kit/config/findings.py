@@ -29,23 +29,37 @@ class Positioned(Protocol):
         """Return the 1-based column, counted in code points."""
         ...
 
+    @property
+    def file(self) -> str:
+        """Return the name of the file, empty where it is the one that the findings are about."""
+        ...
+
 
 class ReportFull(Exception):
     """The report holds as many problems as will ever be shown. Never leaves ``load``."""
 
 
 class Findings:
-    """Problems and warnings of one file; adding beyond :data:`MAX_PROBLEMS` raises :class:`ReportFull`."""
+    """Problems and warnings of a configuration; adding beyond :data:`MAX_PROBLEMS` raises :class:`ReportFull`."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self._seen: set[tuple[int, int, str]] = set()
+        self.mark = ""
+        """What nodes of this file bear as ``file``."""
+        self._seen: set[tuple[str, int, int, str]] = set()
+
+    def of(self, file: str) -> Findings:
+        """Return findings about an imported ``file`` that go into the same report."""
+        other = Findings(file)
+        other.mark = file
+        other.problems, other.warnings, other._seen = self.problems, self.warnings, self._seen
+        return other
 
     def add(self, at: Positioned, message: str, *, key: str = "", suggestion: str = "", offset: int = 0) -> None:
         """Record a problem ``offset`` columns behind ``at``; the same one through several aliases counts once."""
-        problem = Problem(self.file, at.line, at.column + offset, message, key, suggestion)
+        problem = Problem(at.file or self.file, at.line, at.column + offset, message, key, suggestion)
         if self._is_new(problem):
             self.problems.append(problem)
             if len(self.problems) >= MAX_PROBLEMS:
@@ -53,16 +67,16 @@ class Findings:
 
     def warn(self, at: Positioned, message: str, *, key: str = "", suggestion: str = "") -> None:
         """Record something allowed that is probably not meant; beyond the limit further warnings are dropped."""
-        warning = Problem(self.file, at.line, at.column, message, key, suggestion)
+        warning = Problem(at.file or self.file, at.line, at.column, message, key, suggestion)
         if len(self.warnings) < MAX_PROBLEMS and self._is_new(warning):
             self.warnings.append(warning)
 
     def location(self, at: Positioned) -> Location:
         """Return where ``at`` was written."""
-        return Location(self.file, at.line, at.column)
+        return Location(at.file or self.file, at.line, at.column)
 
     def _is_new(self, problem: Problem) -> bool:
-        identity = (problem.line, problem.column, problem.message)
+        identity = (problem.file, problem.line, problem.column, problem.message)
         if identity in self._seen:
             return False
         self._seen.add(identity)

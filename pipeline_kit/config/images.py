@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pipeline_kit.config.arguments import read_arguments, read_volatile
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode
-from pipeline_kit.config.fields import Members, Reading, read_filled, read_members
+from pipeline_kit.config.fields import Members, Reading, read_age, read_filled, read_members
 from pipeline_kit.config.files import read_context, read_dockerfile, read_inputs
 from pipeline_kit.config.findings import shown
-from pipeline_kit.config.keys import AGE_PATTERN, FOREIGN, IMAGE
+from pipeline_kit.config.keys import FOREIGN, IMAGE
 from pipeline_kit.config.model import ImageConfig
 from pipeline_kit.config.settings import Settings, overlay
 from pipeline_kit.config.sources import read_contexts, read_secrets, read_ssh
 from pipeline_kit.reference import DEFAULT_HOST, is_repository
 
-_AGE = re.compile(AGE_PATTERN)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _MAX_NAME = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where images go: the registry's host, the path written behind it (``""`` or ``acme/``), the project."""
 
     host: str
@@ -33,8 +29,7 @@ class Place:
     """False when ``project`` was written and is wrong, so that images need not be blamed as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageDraft:
+class ImageDraft(NamedTuple):
     """An image, and the nodes that rules across images point at."""
 
     config: ImageConfig
@@ -127,10 +122,4 @@ def _read_max_age(reading: Reading, members: Members) -> int | None:
     node, key = members.get("max_age"), members.key("max_age")
     if node is None:
         return None
-    if isinstance(node, ScalarNode) and _AGE.fullmatch(node.value):
-        return int(node.value[:-1]) * _SECONDS[node.value[-1]]
-    what = shown(node.value) if isinstance(node, ScalarNode) else "this"
-    reading.findings.add(
-        node, f"{what} is not an age: a number and one of s, m, h, d, w", key=key, suggestion="write 7d"
-    )
-    return None
+    return read_age(reading, node, key, "7d")

@@ -7,7 +7,7 @@ are POSIX strings relative to the configuration file's directory, without ``./``
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pipeline_kit.errors import Problem
 
 Bases = Literal["resolve", "lock", "ignore"]
-Verify = Literal["tag", "label", "record"]
+Verify = Literal["tag", "label", "record", "deep"]
+"""How much proof a hit needs; each word asks for what those before it ask, and more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where something was written: file name as given, 1-based line and column."""
 
     file: str
@@ -51,16 +51,14 @@ class ReferenceContext:
 NamedContext = DirectoryContext | ImageContext | ReferenceContext
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(NamedTuple):
     """Where a build secret's value comes from: an environment variable or a file; exactly one is set."""
 
     env: str | None = None
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CacheSpec:
+class CacheSpec(NamedTuple):
     """BuildKit layer cache: ``mode`` is one of D3's words, or ``custom`` with ``to`` and ``from_`` entries."""
 
     mode: str = "auto"
@@ -96,28 +94,83 @@ class ImageConfig:
     dockerfile_location: Location | None = None
 
 
+Source = Literal["file", "family", "service"]
+"""Where a task definition comes from: a file here, a family or revision in ECS, or what the service runs now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerChanges:
+    """What the configuration changes in a container besides its image; ``None`` as a value removes that entry."""
+
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    secrets: Mapping[str, str | None] = field(default_factory=dict)
+    """Names to ARNs of secrets or parameters."""
+    command: tuple[str, ...] | None = None
+    entry_point: tuple[str, ...] | None = None
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    log_driver: str | None = None
+    log_options: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class CodeDeploy(NamedTuple):
+    """Who deploys a service whose controller is CodeDeploy; what is not written is found, or the default."""
+
+    application: str | None = None
+    deployment_group: str | None = None
+    appspec: str | None = None
+    """A file whose hooks are kept."""
+    container: str | None = None
+    port: int | None = None
+
+
+class Network(NamedTuple):
+    """The awsvpc configuration of a one-off task."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    public_ip: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class EcsService:
-    """One service of an ECS deployment: its task definition file and ``container name -> image name``."""
+    """One service (or, with ``is_task``, one-off or scheduled task) of an ECS deployment.
+
+    ``task_definition`` is a path, a family, ``family:revision``, an ARN, or ``service``, as ``source`` says;
+    ``containers`` maps container names to image names, ``changes`` to what else is set in them.
+    """
 
     name: str
     task_definition: str
     containers: Mapping[str, str]
     location: Location
+    source: Source = "file"
+    changes: Mapping[str, ContainerChanges] = field(default_factory=dict)
+    service: str = ""
+    """The service's name in ECS."""
+    is_task: bool = False
+    family: str | None = None
+    codedeploy: CodeDeploy | None = None
+    events: tuple[str, ...] = ()
+    """EventBridge rules, ``rule`` or ``bus/rule``, whose targets follow the revision."""
+    schedules: tuple[str, ...] = ()
+    """EventBridge Scheduler schedules, ``name`` or ``group/name``, likewise."""
+    timeout: int | None = None
+    """Seconds to wait for steadiness."""
+    network: Network | None = None
+    launch_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EcsDeployment:
+class EcsDeployment(NamedTuple):
     """One entry of ``deploy.ecs``."""
 
     name: str
     cluster: str
     services: Mapping[str, EcsService]
     location: Location
+    region: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """The keep rules of ``retention:`` (design D9); ``None`` means that the rule was not written."""
 
     keep_last: int | None = None
@@ -125,7 +178,31 @@ class Retention:
     keep_days: int | None = None
     keep_branches: bool = True
     keep_ecs: tuple[str, ...] = ()
-    """Names of ``deploy.ecs`` entries whose running tasks and recent revisions are kept."""
+    """Names of ``deploy.ecs`` entries whose running tasks and recent revisions are kept; none written: all of them."""
+    keep_revisions: int = 10
+    """Newest task definition revisions of each family whose images are kept."""
+    keep_tags: tuple[str, ...] = ("*",)
+    """Patterns of tags for people (all that are not content tags) whose images are kept."""
+    min_age: int = 86_400
+    """Seconds for which every image is kept: a run may be about to deploy it."""
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredFinding:
+    """A finding of image scans that does not count through the day ``until`` (``YYYY-MM-DD``)."""
+
+    id: str
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRules:
+    """``scan:``: the least severity that fails, which API tells of scans, and what is ignored."""
+
+    fail_on: str = "high"
+    api: str = "auto"
+    ignore: tuple[IgnoredFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +219,14 @@ class Config:
     tag_prefix: str = ""
     plain_http: tuple[str, ...] = ()
     """Registry hosts (``host:port``) spoken to over plain http besides loopback ones."""
+    allow: tuple[str, ...] = ()
+    """Of :data:`pipeline_kit.allowances.ALLOWABLE`: what is built as it lies on disk."""
     verify: Verify = "tag"
     trusted: tuple[str, ...] = ()
     """Patterns of refs under ``scopes.trusted``; empty means that every ref is trusted."""
     retention: Retention | None = None
+    scan: ScanRules = field(default_factory=ScanRules)
     imports: tuple[str, ...] = ()
-    """Files of ``imports:``; always empty in this version, which refuses a list that names any."""
+    """Files of ``imports:``, relative to the configuration file's directory."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed and probably not meant, sorted by position."""

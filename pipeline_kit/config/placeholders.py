@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline_kit.config.findings import did_you_mean, shown
 
@@ -40,8 +39,7 @@ _HASH_LENGTH = 8
 _MAX_FAULTS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A piece of a template.
 
     ``kind`` is ``text`` (``value`` is literal), ``name`` (a placeholder's), ``env`` (a variable's name) or ``bad``
@@ -54,8 +52,7 @@ class Part:
     default: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateFault:
+class TemplateFault(NamedTuple):
     """What is wrong with a template, and where in it."""
 
     offset: int

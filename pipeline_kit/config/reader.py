@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, cast
 from pipeline_kit.config.arguments import replace_environment
 from pipeline_kit.config.checks import check_images
 from pipeline_kit.config.deployments import read_deploy, read_retention
-from pipeline_kit.config.document import Node, ScalarNode, SequenceNode
+from pipeline_kit.config.document import MappingNode, Node, ScalarNode, SequenceNode
 from pipeline_kit.config.fields import (
     Members,
     Reading,
-    read_items,
     read_members,
     read_named,
     read_text,
@@ -23,30 +22,34 @@ from pipeline_kit.config.fields import (
 )
 from pipeline_kit.config.findings import shown
 from pipeline_kit.config.images import ImageDraft, Place, read_image
-from pipeline_kit.config.keys import FOREIGN, NAME_PATTERN, SCOPES, TOP, VERIFY_WORDS
+from pipeline_kit.config.keys import ALLOW_WORDS, FOREIGN, NAME_PATTERN, SCOPES, TOP, VERIFY_WORDS
 from pipeline_kit.config.model import Config, Verify
 from pipeline_kit.config.placeholders import expand, split_template, template_faults
+from pipeline_kit.config.scanning import read_scan
 from pipeline_kit.config.settings import Settings, add_faults, read_defaults, read_tag_prefix
 from pipeline_kit.reference import is_host, is_repository
 
 if TYPE_CHECKING:
-    from pipeline_kit.config.document import MappingNode
+    from pipeline_kit.config.imports.merging import Imported
+    from pipeline_kit.config.imports.source import ImportSource
 
 VERSION = "1"
 _IMAGE_NAME = re.compile(NAME_PATTERN)
 _REF_PATTERN = re.compile(r"refs/[^\s~^:\\]+")
 
 
-def read_config(reading: Reading, root: MappingNode) -> Config:
+def read_config(reading: Reading, root: MappingNode, source: ImportSource | None) -> Config:
     """Return the configuration. Where the findings hold problems, the value only served to find more of them."""
     top = read_members(reading, root, "", TOP, foreign=FOREIGN)
     if top is None:  # pragma: no cover - read_document answers with a mapping
         raise TypeError
     _check_version(reading, top)
-    _check_imports(reading, top)
     place = _read_place(reading, top)
+    imported = _read_imports(reading, top, place, source)
+    if imported and imported.project and place.is_project_known and not place.project:
+        place = place._replace(project=imported.project)
     defaults = read_defaults(reading, top.get("defaults"))
-    drafts, names = _read_images(reading, top, place, defaults)
+    drafts, names = _read_images(reading, top, place, defaults, imported)
     check_images(reading.findings, drafts, names)
     deployments = read_deploy(reading, top.get("deploy"), names)
     verify = top.get("verify")
@@ -58,9 +61,12 @@ def read_config(reading: Reading, root: MappingNode) -> Config:
         ecs=MappingProxyType(deployments),
         tag_prefix=_read_prefix(reading, top, defaults),
         plain_http=_read_plain_http(reading, top),
+        allow=_read_allow(reading, top),
         verify=cast("Verify", (read_word(reading, verify, "verify", VERIFY_WORDS) if verify else None) or "tag"),
         trusted=_read_trusted(reading, top),
         retention=read_retention(reading, top.get("retention"), deployments),
+        scan=read_scan(reading, top.get("scan")),
+        imports=imported.files if imported else (),
         warnings=tuple(sorted(reading.findings.warnings)),
     )
 
@@ -74,13 +80,16 @@ def _check_version(reading: Reading, top: Members) -> None:
     reading.findings.add(node, message, key="version", suggestion="write 'version: 1', without quotes")
 
 
-def _check_imports(reading: Reading, top: Members) -> None:
+def _read_imports(reading: Reading, top: Members, place: Place, source: ImportSource | None) -> Imported | None:
     node = top.get("imports")
     if node is None:
-        return
-    if read_items(reading, node, "imports"):
-        message = "imports are not read by this version"
-        reading.findings.add(node, message, key="imports", suggestion="write the images under 'images'")
+        return None
+    # Most configurations import nothing and must not pay for it.
+    from pipeline_kit.config.imports.compose import Target  # noqa: PLC0415
+    from pipeline_kit.config.imports.loading import read_imports  # noqa: PLC0415
+    from pipeline_kit.config.imports.source import NO_SOURCE  # noqa: PLC0415
+
+    return read_imports(reading, node, source or NO_SOURCE, Target(place.host, place.prefix))
 
 
 def _read_place(reading: Reading, top: Members) -> Place:
@@ -134,11 +143,17 @@ def _split_registry(reading: Reading, node: Node, text: str) -> tuple[str, str]:
 
 
 def _read_images(
-    reading: Reading, top: Members, place: Place, defaults: Settings
+    reading: Reading, top: Members, place: Place, defaults: Settings, imported: Imported | None
 ) -> tuple[dict[str, ImageDraft], set[str]]:
     drafts: dict[str, ImageDraft] = {}
     names: set[str] = set()
-    node = require(reading, top, "images", "name at least one image")
+    node = top.get("images")
+    if node is None and imported and imported.files:
+        _check_found(reading, top, imported)
+    else:
+        node = require(reading, top, "images", "name at least one image")
+    if imported and imported.images:
+        node = _with_imported(top, node, imported)
     if node is None:
         return drafts, names
     for name, name_node, value in read_named(reading, node, "images", _IMAGE_NAME, "image"):
@@ -149,6 +164,27 @@ def _read_images(
     if not getattr(node, "entries", ("",)):
         reading.findings.add(node, "'images' names no image", key="images", suggestion="name at least one image")
     return drafts, names
+
+
+def _check_found(reading: Reading, top: Members, imported: Imported) -> None:
+    if not imported.images:
+        message = f"no image is described in {', '.join(imported.files)}"
+        reading.findings.add(top.nodes["imports"], message, key="imports", suggestion="name images under 'images'")
+
+
+def _with_imported(top: Members, node: Node | None, imported: Imported) -> Node | None:
+    """Return ``images:`` with the imported ones: each below what is written for it here, the others before."""
+    from pipeline_kit.config.imports.merging import overlaid  # noqa: PLC0415 - as in _read_imports
+
+    if not (node is None or isinstance(node, MappingNode)):
+        return node
+    own = {key.value: (key, value) for key, value in node.entries} if node is not None else {}
+    entries = dict(imported.images.items()) | {
+        name: (key, overlaid(imported.images[name][1], value) if name in imported.images else value)
+        for name, (key, value) in own.items()
+    }
+    at = top.node if node is None else node
+    return MappingNode(at.line, at.column, tuple(entries.values()))
 
 
 def _read_prefix(reading: Reading, top: Members, defaults: Settings) -> str:
@@ -170,6 +206,13 @@ def _read_plain_http(reading: Reading, top: Members) -> tuple[str, ...]:
             suggestion = "write host:port, as in registry.internal:5000"
             reading.findings.add(item, f"{shown(host)} is not a registry host", key="plain_http", suggestion=suggestion)
     return tuple(host for host, _ in hosts)
+
+
+def _read_allow(reading: Reading, top: Members) -> tuple[str, ...]:
+    node = top.get("allow")
+    rules = read_texts(reading, node, "allow") if node else []
+    words = [read_word(reading, item, "allow", ALLOW_WORDS) for _, item in rules]
+    return tuple(sorted({word for word in words if word}))
 
 
 def _read_trusted(reading: Reading, top: Members) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from pipeline_kit.config.model import DirectoryContext, ImageContext
+from pipeline_kit.config.model import DirectoryContext, ImageContext, ScanRules
 from pipeline_kit.config.paths import relative
 from pipeline_kit.config.placeholders import split_template
 from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
@@ -12,7 +13,15 @@ from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline_kit.config.model import CacheSpec, Config, EcsDeployment, ImageConfig, NamedContext, Retention
+    from pipeline_kit.config.model import (
+        CacheSpec,
+        Config,
+        EcsDeployment,
+        EcsService,
+        ImageConfig,
+        NamedContext,
+        Retention,
+    )
 
 HIDDEN = "***"
 
@@ -30,6 +39,8 @@ def resolved(config: Config) -> dict[str, Any]:
     document["registry"] = config.registry
     document["tag_prefix"] = config.tag_prefix
     document["plain_http"] = list(config.plain_http)
+    if config.allow:
+        document["allow"] = list(config.allow)
     document["verify"] = config.verify
     if config.trusted:
         document["scopes"] = {"trusted": list(config.trusted)}
@@ -38,6 +49,12 @@ def resolved(config: Config) -> dict[str, Any]:
         document["deploy"] = {"ecs": {name: _deployment(one) for name, one in sorted(config.ecs.items())}}
     if config.retention is not None:
         document["retention"] = _retention(config.retention)
+    if config.scan != ScanRules():
+        document["scan"] = {
+            "fail_on": config.scan.fail_on,
+            "api": config.scan.api,
+            "ignore": [asdict(entry) for entry in config.scan.ignore],
+        }
     return document
 
 
@@ -89,13 +106,55 @@ def _cache(cache: CacheSpec) -> str | dict[str, list[str]]:
 
 
 def _deployment(deployment: EcsDeployment) -> dict[str, Any]:
-    return {
-        "cluster": deployment.cluster,
-        "services": {
-            name: {"task_definition": service.task_definition, "containers": dict(sorted(service.containers.items()))}
-            for name, service in sorted(deployment.services.items())
-        },
+    document: dict[str, Any] = {"cluster": deployment.cluster}
+    if deployment.region is not None:
+        document["region"] = deployment.region
+    return document | {"services": {name: _service(one) for name, one in sorted(deployment.services.items())}}
+
+
+def _service(service: EcsService) -> dict[str, Any]:
+    definition = service.task_definition
+    if service.source == "family" and not definition.startswith("arn:"):
+        definition = f"family:{definition}"
+    elif service.source == "file" and (definition == "service" or definition.startswith(("family:", "arn:"))):
+        definition = f"./{definition}"
+    names = sorted({*service.containers, *service.changes})
+    optional: dict[str, Any] = {
+        "service": service.service if service.service != service.name else None,
+        "type": "task" if service.is_task else None,
+        "family": service.family,
+        "codedeploy": _members(service.codedeploy) if service.codedeploy else None,
+        "events": list(service.events),
+        "schedules": list(service.schedules),
+        "timeout": f"{service.timeout}s" if service.timeout else None,
+        "network": _members(service.network) if service.network else None,
+        "launch_type": service.launch_type,
     }
+    return {
+        "task_definition": definition,
+        "containers": {name: _container(service, name) for name in names},
+        **{name: value for name, value in optional.items() if value},
+    }
+
+
+def _container(service: EcsService, name: str) -> str | dict[str, Any]:
+    image, changes = service.containers.get(name), service.changes.get(name)
+    if changes is None:
+        return image or ""
+    members = _members(changes)
+    if "environment" in members:
+        members["environment"] = {
+            key: HIDDEN if value and (is_secret_name(key) or is_secret_value(value)) else value
+            for key, value in changes.environment.items()
+        }
+    return {"image": image, **members} if image is not None else members
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """Return the members of a dataclass that were written."""
+    found = {field.name: getattr(value, field.name) for field in fields(value)}
+    written = {name: list(one) if isinstance(one, tuple) else one for name, one in found.items()}
+    return {name: one for name, one in written.items() if one not in (None, {}, [], False)}
 
 
 def _retention(retention: Retention) -> dict[str, Any]:
@@ -104,4 +163,10 @@ def _retention(retention: Retention) -> dict[str, Any]:
         document["keep_last"] = retention.keep_last
     if retention.keep_days is not None:
         document["keep_days"] = retention.keep_days
-    return document | {"keep_branches": retention.keep_branches, "keep_ecs": list(retention.keep_ecs)}
+    return document | {
+        "keep_branches": retention.keep_branches,
+        "keep_ecs": list(retention.keep_ecs),
+        "keep_revisions": retention.keep_revisions,
+        "keep_tags": list(retention.keep_tags),
+        "min_age": f"{retention.min_age}s",
+    }

@@ -22,7 +22,8 @@ def schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "pipeline-kit.yaml",
         "description": "Container images of a repository: what builds them, where they go, what runs them.",
-        **_object(_top(), required=["version", "registry", "images"]),
+        **_object(_top(), required=["version", "registry"]),
+        **_without_imports(),
         "patternProperties": {"^x-": {"description": "Ignored: a place for YAML anchors."}},
         "$defs": _definitions(),
     }
@@ -103,7 +104,7 @@ def _top() -> _Schema:
         "version": {"description": "Version of this file's format.", "const": 1},
         "project": _text("Prefix of default repositories. {env.NAME} is replaced.", minLength=1),
         "registry": _text("host[:port][/path] that holds the images. {env.NAME} is replaced.", minLength=1),
-        "imports": _list("Reserved: not read by this version.", _STRING, maxItems=0),
+        "imports": _list("Compose and bake files whose images are taken over, relative to this file.", _STRING),
         "defaults": _object(
             {key: _reference(key) for key in keys.DEFAULTS},
             description="What an image gets when it says nothing itself.",
@@ -111,17 +112,30 @@ def _top() -> _Schema:
         "images": _map("The images, by name.", keys.NAME_PATTERN, _reference("image"), minProperties=1),
         "tag_prefix": _reference("tag_prefix"),
         "plain_http": _list("Registry hosts spoken to over plain http, besides loopback ones.", _STRING, default=[]),
+        "allow": _list(
+            "Rules of doctor that tag, plan and build let pass.", {"enum": list(keys.ALLOW_WORDS)}, default=[]
+        ),
         "verify": _words("How much proof a hit in the registry needs.", keys.VERIFY_WORDS, "tag"),
         "scopes": _object(
             {"trusted": _list("Patterns of full refs.", _text("", "refs/.+"), minItems=1)},
             required=["trusted"],
-            description="Refs whose images everybody may use. Without it every ref is trusted.",
+            description="Refs whose runs are trusted; others write to a lane of their own. Without it every ref is.",
         ),
         "deploy": _object(
             {"ecs": _map("ECS deployments, by name.", keys.ID_PATTERN, _reference("ecs"))},
             description="What runs the images.",
         ),
         "retention": _retention(),
+        "scan": _scan(),
+    }
+
+
+def _without_imports() -> _Schema:
+    """Return what must be written where no file is imported."""
+    whole = {"additionalProperties": {"required": ["context"]}}
+    return {
+        "if": {"required": ["imports"], "properties": {"imports": {"minItems": 1}}},
+        "else": {"required": ["images"], "properties": {"images": whole}},
     }
 
 
@@ -148,8 +162,7 @@ def _image() -> _Schema:
             "aliases": _reference("aliases"),
             "bases": _reference("bases"),
             "cache": _reference("cache"),
-        },
-        required=["context"],
+        }
     )
 
 
@@ -162,19 +175,87 @@ def _secret() -> _Schema:
 
 
 def _ecs() -> _Schema:
-    service = _object(
-        {
-            "task_definition": _text("Task definition (JSON or YAML), relative to this file.", minLength=1),
-            "containers": _map("Container name to image name.", keys.ECS_PATTERN, _text("", keys.NAME_PATTERN)),
-        },
-        required=["task_definition", "containers"],
-    )
     return _object(
         {
             "cluster": _text("Name or ARN of the cluster.", minLength=1),
-            "services": _map("The services, by name.", keys.ECS_PATTERN, service),
+            "region": _text(
+                "AWS region; by default the cluster ARN's, the environment's or the registry's.", keys.REGION_PATTERN
+            ),
+            "services": _map("The services and tasks, by name.", keys.ECS_PATTERN, _service()),
         },
         required=["cluster", "services"],
+    )
+
+
+def _service() -> _Schema:
+    source = "A file (JSON or YAML), family:NAME, family:NAME:REVISION, an ARN, or service (what runs now)."
+    properties = {
+        "task_definition": _text(source, minLength=1),
+        "containers": _map("Container name to image name, or to what is set in it.", keys.ECS_PATTERN, _container()),
+        "service": _text("The service's name in ECS; by default the name here.", keys.ECS_PATTERN),
+        "type": _words("A service, or a task that is run once or on a schedule.", keys.SERVICE_TYPES, "service"),
+        "family": _text("Family to register under; by default the task definition's own.", keys.ECS_PATTERN),
+        "codedeploy": _object(
+            {
+                "application": _text("By default AppECS-CLUSTER-SERVICE.", minLength=1),
+                "deployment_group": _text("By default DgpECS-CLUSTER-SERVICE.", minLength=1),
+                "appspec": _text("AppSpec (JSON or YAML) whose hooks are kept, relative to this file.", minLength=1),
+                "container": _text("Container behind the load balancer.", minLength=1),
+                "port": {"description": "Its port.", "type": "integer", "minimum": 1, "maximum": 65535},
+            },
+            description="For a service whose deployment controller is CodeDeploy.",
+        ),
+        "events": _list("EventBridge rules (rule or bus/rule) whose targets follow the revision.", _STRING),
+        "schedules": _list("EventBridge Scheduler schedules (name or group/name), likewise.", _STRING),
+        "timeout": _text("How long to wait for a steady service, as in 20m.", keys.AGE_PATTERN, default="15m"),
+        "network": _object(
+            {
+                "subnets": _list("Subnet ids.", _STRING, minItems=1),
+                "security_groups": _list("Security group ids.", _STRING),
+                "public_ip": {"description": "Assign a public address.", "type": "boolean", "default": False},
+            },
+            required=["subnets"],
+            description="Where run-task puts a task; by default where the service is.",
+        ),
+        "launch_type": {"description": "For run-task.", "enum": list(keys.LAUNCH_TYPES)},
+    }
+    return _object(properties, required=["task_definition", "containers"])
+
+
+def _container() -> _Schema:
+    words = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    value = {"type": ["string", "null"]}
+    mapping = _object(
+        {
+            "image": _text("Name of an image here.", keys.NAME_PATTERN),
+            "environment": _map("Variables; ~ removes one.", keys.VARIABLE_PATTERN, value),
+            "secrets": _map("Variables to ARNs of secrets or parameters; ~ removes one.", keys.VARIABLE_PATTERN, value),
+            "command": {"description": "A list, or a text that is split as a shell does.", **words},
+            "entry_point": {"description": "Likewise.", **words},
+            "labels": _map("Docker labels; ~ removes one.", keys.LABEL_PATTERN, value),
+            "log_driver": _text("Log driver.", minLength=1),
+            "log_options": _map("Options of the log driver; ~ removes one.", keys.LABEL_PATTERN, value),
+        }
+    )
+    return {"oneOf": [_text("Name of an image here.", keys.NAME_PATTERN), mapping]}
+
+
+def _scan() -> _Schema:
+    ignored = _object(
+        {
+            "id": _text("The finding, as in CVE-2026-1234.", minLength=1),
+            "until": _text("The last day on which it is ignored.", "[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+            "reason": _text("Why.", minLength=1),
+        },
+        required=["id", "until", "reason"],
+    )
+    return _object(
+        {
+            "fail_on": _words("The least severity that fails.", keys.SCAN_FAIL_WORDS, "high"),
+            "api": _words("Whose API tells of scans; ECR's is known by its host.", keys.SCAN_API_WORDS, "auto"),
+            "ignore": _list("Findings that do not count for a while.", ignored),
+        },
+        description="What pipeline-kit scan lets pass.",
     )
 
 
@@ -189,7 +270,14 @@ def _retention() -> _Schema:
                 "type": "boolean",
                 "default": True,
             },
-            "keep_ecs": _list("Names of deploy.ecs entries whose images are kept.", _STRING),
+            "keep_ecs": _list("Names of deploy.ecs entries whose images are kept; by default all of them.", _STRING),
+            "keep_revisions": {
+                "description": "Newest task definition revisions of each family whose images are kept.",
+                **count,
+                "default": 10,
+            },
+            "keep_tags": _list("Patterns (* and ?) of tags for people whose images are kept; by default all.", _STRING),
+            "min_age": _text("Keep every image for at least this long, as in 2d.", keys.AGE_PATTERN, default="1d"),
         },
         description="What prune must keep.",
     )

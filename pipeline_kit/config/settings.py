@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode
 from pipeline_kit.config.fields import (
@@ -41,12 +40,11 @@ _MAX_PREFIX = 64
 _SAMPLE = dict.fromkeys(PLACEHOLDERS, "x")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What an image gets when it says nothing itself; ``tag_prefix`` is the whole file's."""
 
     platforms: tuple[str, ...] = ("linux/amd64",)
-    cache: CacheSpec = CacheSpec()  # noqa: RUF009 - frozen, so one instance may be shared
+    cache: CacheSpec = CacheSpec()
     bases: Bases = "resolve"
     aliases: tuple[str, ...] = ()
     tag_prefix: str = ""

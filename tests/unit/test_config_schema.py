@@ -44,6 +44,8 @@ VALID = [
     _with_image(max_age="7d", cache={"to": ["type=inline"], "from": ["a"]}, aliases=[], bases="ignore"),
 ]
 
+IMPORTS = {name: value for name, value in MINIMAL.items() if name != "images"} | {"imports": ["compose.yaml"]}
+
 INVALID = [
     [],
     {},
@@ -52,7 +54,9 @@ INVALID = [
     MINIMAL | {"imgs": {}},
     MINIMAL | {"images": {}},
     MINIMAL | {"images": {"A": {"context": "."}}},
-    MINIMAL | {"imports": ["compose.yaml"]},
+    MINIMAL | {"imports": "compose.yaml"},
+    IMPORTS | {"imports": []},
+    MINIMAL | {"imports": [], "images": {"a": {}}},
     MINIMAL | {"verify": "all"},
     MINIMAL | {"tag_prefix": "-x"},
     MINIMAL | {"scopes": {}},
@@ -98,6 +102,12 @@ def test_what_the_schema_refuses_does_not_load(document: Any, validator: jsonsch
     assert not validator.is_valid(document)
     with pytest.raises(ConfigError):
         load(json.dumps(document).encode(), "f", environ={}, exists=_exists)
+
+
+@pytest.mark.parametrize("images", [None, {"a": {"target": "t"}}])
+def test_imports_make_images_and_their_contexts_optional(images: dict[str, Any] | None) -> None:
+    """What an imported file says need not be written again."""
+    jsonschema.Draft202012Validator(schema()).validate(IMPORTS | ({} if images is None else {"images": images}))
 
 
 def test_keys_are_those_of_the_loader() -> None:

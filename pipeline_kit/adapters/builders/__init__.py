@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from pipeline_kit.adapters.registry.retrying import Retry
     from pipeline_kit.ports.builder import Builder, BuildRequest, ContextFile
     from pipeline_kit.ports.clock import Clock
 
@@ -31,6 +32,7 @@ def open_builder(
     prefer: Prefer = "auto",
     jobs: int | None = None,
     docker_config: Path | None = None,
+    on_retry: Callable[[str, Retry], None] = lambda name, retry: None,  # noqa: ARG005 - a default that says nothing
 ) -> Builder:
     """Return the builder to use: buildx with the builder ``name`` (else the current one), or the engine's own.
 
@@ -38,7 +40,8 @@ def open_builder(
     whether the registry would take a push to ``host/repository`` (``None``: cannot say); ``credentials`` user and
     secret for a registry host; ``context_files`` what a request's context sends (only used without buildx).
     ``docker_config`` replaces the user's docker configuration, whose plugins, contexts and builders stay in use.
-    Asks the engine once. Raises EngineUnreachable.
+    ``on_retry`` is told, from any thread, of each push of an image that is to be repeated. Asks the engine once.
+    Raises EngineUnreachable.
     """
     from pipeline_kit.adapters.builders.bake_job import Settings
     from pipeline_kit.adapters.builders.bake_run import Bake
@@ -52,7 +55,7 @@ def open_builder(
     child = child_environment(environ, docker_config)
     docker = find_docker(environ)
     version = buildx_version(docker, child) if docker and prefer != "engine" else None
-    pusher = Pusher(lambda: engine_environment(docker, child, name), clock, observe, credentials, probe)
+    pusher = Pusher(lambda: engine_environment(docker, child, name), clock, observe, credentials, probe, on_retry)
     if docker is None or version is None:
         _refuse_without_buildx(docker, prefer, name)
         engine = engine_environment(docker, child, None)
@@ -61,7 +64,7 @@ def open_builder(
         found = ".".join(map(str, version))
         raise EngineUnreachable(f"docker buildx is {found}; 0.13 or newer is needed", hint="update docker-buildx")
     capabilities = find_capabilities(docker, version, child, name)
-    return BuildxBuilder(Settings(Bake(docker, capabilities, child, name), clock, probe, jobs), pusher)
+    return BuildxBuilder(Settings(Bake(docker, capabilities, child, name), clock, probe, jobs, on_retry), pusher)
 
 
 def _refuse_without_buildx(docker: str | None, prefer: Prefer, name: str | None) -> None:

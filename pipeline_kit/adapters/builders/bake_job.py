@@ -16,7 +16,7 @@ from pipeline_kit.adapters.builders.capabilities import is_unreachable, unreacha
 from pipeline_kit.adapters.builders.failures import TransientPush, one_line, push_error
 from pipeline_kit.adapters.builders.progress import TAIL_LINES, StepFailure
 from pipeline_kit.adapters.registry.retrying import Retry, call
-from pipeline_kit.errors import RegistryUnreachable
+from pipeline_kit.errors import BuildFailed, PipelineKitError, RegistryUnreachable
 from pipeline_kit.graph import dependants, dependencies, order
 from pipeline_kit.ports.builder import BuildEvent, BuildOutcome
 from pipeline_kit.retry import PUSHES, RetryClass
@@ -57,6 +57,7 @@ class Settings:
     clock: Clock
     probe: Callable[[str], bool | None]
     jobs: int | None = None
+    on_retry: Callable[[str, Retry], None] = lambda name, retry: None  # noqa: ARG005 - a default that says nothing
 
 
 class BakeJob:
@@ -105,12 +106,13 @@ class BakeJob:
             call(lambda: self._attempt(names), PUSHES, self._settings.clock, lambda retry: self._tell(names, retry))
         except _PushesFailed as failed:
             for name, error in failed.errors.items():
-                self._fail(name, error.message, failed.failures[name].log_tail)
+                self._fail(name, error.message, failed.failures[name].log_tail, code=error.exit_code)
 
     def _tell(self, names: Sequence[str], retry: Retry) -> None:
         left = [name for name in names if name not in self._outcomes]
         for name in left:
             self._on_event(BuildEvent(name, "log", str(retry)))
+            self._settings.on_retry(name, retry)
 
     def _attempt(self, names: Sequence[str]) -> None:
         """Give each of ``names`` an outcome, but for pushes worth repeating: those are raised."""
@@ -126,7 +128,8 @@ class BakeJob:
                     if isinstance(error, TransientPush):
                         failures[name], errors[name] = failure, error
                     else:
-                        self._fail(name, str(error), failure.log_tail)
+                        code = error.exit_code if isinstance(error, PipelineKitError) else BuildFailed.exit_code
+                        self._fail(name, str(error), failure.log_tail, code=code)
         if errors:
             raise _PushesFailed(failures, errors)
 
@@ -205,12 +208,12 @@ class BakeJob:
         reason = match[1] if match else failure.error
         return f"{failure.step}: {reason}" if failure.step else reason
 
-    def _fail(self, name: str, error: str, log_tail: Sequence[str] = ()) -> None:
+    def _fail(self, name: str, error: str, log_tail: Sequence[str] = (), *, code: int = BuildFailed.exit_code) -> None:
         started, seconds = self._times.get(name, (0.0, 0.0))
         text = one_line(error) or "the build failed without a reason"
         self._say(BuildEvent(name, "failed", text, seconds))
         self._outcomes[name] = BuildOutcome(
-            name, error=text, log_tail=tuple(log_tail)[-TAIL_LINES:], started=started, seconds=seconds
+            name, error=text, log_tail=tuple(log_tail)[-TAIL_LINES:], exit_code=code, started=started, seconds=seconds
         )
         for other in sorted(dependants(self._graph, [name])):
             if other not in self._outcomes:

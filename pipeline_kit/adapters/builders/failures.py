@@ -25,7 +25,7 @@ from pipeline_kit.retry import RetryClass, classify_engine_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LOCAL_RE = re.compile(r"does not exist locally|No such image|image .* not found", re.IGNORECASE)
+_LOCAL_RE = re.compile(r"does not exist locally|^tag does not exist: |No such image|image .* not found", re.IGNORECASE)
 _FAILED_TO_PUSH_RE = re.compile(r"^(?:failed to solve: )?failed to push \S+: ")
 _NAME_UNKNOWN_RE = re.compile(r"name unknown|NAME_UNKNOWN|repository .* does not exist", re.IGNORECASE)
 _DENIED_RE = re.compile(r"denied|403", re.IGNORECASE)
@@ -61,7 +61,7 @@ def push_error(text: str, repository: str, probe: Callable[[str], bool | None]) 
 def _refusal(kind: RetryClass, detail: str, message: str) -> PipelineKitError:
     if kind in (RetryClass.AUTH, RetryClass.AUTH_REFRESHABLE):
         error = AuthorizationDenied if _DENIED_RE.search(detail) else AuthenticationFailed
-        return error(message, hint="log in to the registry again: docker login")
+        return error(message, hint="log in to the registry again: pipeline-kit login")
     if kind is RetryClass.CONFLICT:
         return TagConflict(message)
     if kind is RetryClass.ENGINE:

@@ -31,6 +31,7 @@ class Pusher:
     observe: Callable[[str], str | None]
     credentials: Callable[[str], tuple[str, str] | None]
     probe: Callable[[str], bool | None]
+    on_retry: Callable[[str, Retry], None] = lambda name, retry: None  # noqa: ARG005 - a default that says nothing
 
     def push(self, request: BuildRequest, on_event: Callable[[BuildEvent], None]) -> str:
         """Push ``request``'s local image and return the digest that the registry then holds under its tag.
@@ -42,6 +43,7 @@ class Pusher:
 
         def tell(retry: Retry) -> None:
             on_event(BuildEvent(request.name, "log", str(retry)))
+            self.on_retry(request.name, retry)
 
         return call(lambda: self._attempt(request, reference, on_event), PUSHES, self.clock, tell)
 
