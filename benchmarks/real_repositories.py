@@ -114,7 +114,7 @@ def _measure(git_dir: Path, ref: str, count: int) -> tuple[Row, Row]:
         # The objects stay where they are; a clone is needed since hardened git refuses bare repositories.
         command = ["git", "clone", "--quiet", "--shared", "--no-checkout", *_branch(ref), str(git_dir), str(place)]
         subprocess.run(command, check=True)
-        history = GitHistory(verify(place, place), allow_lfs_pointers=True)
+        history = GitHistory(verify(place, place), allowed={"lfs-pointer"})
         commits = _commits(history, count)
         survey = _survey(history, commits[-1])
         _print(survey)

@@ -77,6 +77,9 @@ class SharedTree:
                 self._has_submodules = True
         return self._whole
 
+    def changed_since(self, commit: str, also: str) -> None:
+        """Return ``None``: only comparing the listings can tell."""
+
     def describe(self) -> str:
         """Return what this is, for people."""
         return self.tree.describe()
@@ -93,7 +96,7 @@ class Keys:
 
 
 def image_of(build: Build) -> ImageConfig:
-    """Return a build as an image whose bases count by their text: no registry is asked."""
+    """Return a build as an image."""
     return ImageConfig(
         name=build.dockerfile,
         repository="measured",
@@ -102,7 +105,6 @@ def image_of(build: Build) -> ImageConfig:
         location=Location("", 0, 0),
         target=build.target,
         args={name: value.replace("{", "{{").replace("}", "}}") for name, value in build.args.items()},
-        bases="ignore",
     )
 
 
@@ -112,13 +114,14 @@ def reader_of(builds: Sequence[Build], tree: SharedTree) -> Reader:
 
 
 def keys_of(reader: Reader, name: str) -> Keys:
-    """Return the keys of one image by the product's own code; bases are taken to hold no ONBUILD.
+    """Return the keys of one image by the product's own code.
 
+    Bases are taken to hold no ONBUILD triggers, and their text stands for their digest: no registry is asked.
     Raises PipelineKitError.
     """
     sources = reader.read([name])
-    quiet = frozenset(references_of(sources[name]))
-    keyed = key_images(sources, Bases({}, quiet), prefix="", now=0)[name]
+    texts = references_of(sources[name])
+    keyed = key_images(sources, Bases({text: text for text in texts}, frozenset(texts)), prefix="", now=0)[name]
     if keyed.inputs is None or keyed.key is None:
         raise PipelineKitError(f"no digest for {', '.join(keyed.unknown_bases)}")
     whole = content_tag.key(replace(keyed.inputs, files=sources[name].files))

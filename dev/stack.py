@@ -16,6 +16,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
+from aws_double import stop as stop_aws_double
 from stack_engine import Engine, classic_engine, ensure_engine, run_docker, running_engine, stop_engine
 from stack_programs import busybox_binary, docker_registry_binary
 from stack_registry import (
@@ -113,7 +114,11 @@ def down() -> None:
     """
     with locked("stack"):
         engine = running_engine()
-        stopped = [stop_own_registry(engine.process_environment() if engine else os.environ), stop_engine()]
+        stopped = [
+            stop_aws_double(),
+            stop_own_registry(engine.process_environment() if engine else os.environ),
+            stop_engine(),
+        ]
     if not any(stopped):
         say("nothing to stop")
 

@@ -9,6 +9,11 @@ these classes; ``cli`` catches :class:`PipelineKitError` in one place and prints
     │   ├── BuildFailed               1
     │   ├── PushFailed                1
     │   ├── ScanGateFailed            1
+    │   ├── DeploymentFailed          1   a service does not run what was asked for
+    │   │   ├── RolledBack            1   it went back to what it ran before
+    │   │   └── NotSteady             1   time ran out; the deployment goes on
+    │   ├── TaskFailed                1   a one-off task failed, or never ran
+    │   ├── AwsRefused                1   an AWS API answered no, for a reason other than permission
     │   └── OutputFailed              1   an output file could not be written
     │       └── ReaderGone          141   nobody reads stdout any more (128 plus SIGPIPE's number)
     ├── InputError                    2   what the user wrote is wrong
@@ -74,6 +79,30 @@ class PushFailed(WorkFailed):
 
 class ScanGateFailed(WorkFailed):
     """A vulnerability scan found more than the gate allows, or could not be read."""
+
+
+class DeploymentFailed(WorkFailed):
+    """A service does not run the revision that was asked for; a rollback that succeeded is a failure too."""
+
+
+class RolledBack(DeploymentFailed):
+    """The service went back to what it ran before: by its circuit breaker, an alarm, a hook or a person."""
+
+
+class NotSteady(DeploymentFailed):
+    """The service was not steady in time. Its deployment goes on."""
+
+
+class TaskFailed(WorkFailed):
+    """A one-off task ended with an exit code other than 0, or a container of it never ran."""
+
+
+class AwsRefused(WorkFailed):
+    """An AWS API answered no, not for lack of permission; ``code`` is AWS's own (``ClusterNotFoundException``)."""
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class OutputFailed(WorkFailed):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit import graph
 from pipeline_kit.errors import InputError
@@ -80,12 +80,13 @@ class Candidate:
     """What a reviewer should know whatever the action, such as an ADD that nothing pins."""
     because: str = ""
     """Why the whole context counts; ``""`` where it was narrowed."""
+    is_unproven: bool = False
+    """True when an image is there and lacks the proof that a hit needs: only ``--force`` builds over it."""
     is_asked: bool = True
     """False when the registry was not asked on purpose (``--offline``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedImage:
+class PlannedImage(NamedTuple):
     """One image of a plan."""
 
     name: str
@@ -115,8 +116,7 @@ class PlannedImage:
         return tuple(alias for alias, at in self.aliases.items() if at is None or at != self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """All images in graph order."""
 
     images: Mapping[str, PlannedImage]
@@ -136,7 +136,16 @@ class Plan:
     @property
     def worst_verdict(self) -> Verdict | None:
         """Return DENIED or UNKNOWN when an image is blocked by such an answer, denied first; else ``None``."""
-        blocked = {image.verdict for image in self.images.values() if image.action is Action.BLOCKED}
+        return self.worst_of(frozenset())
+
+    @property
+    def verdicts(self) -> frozenset[Verdict]:
+        """Return the verdicts that block images."""
+        return frozenset(image.verdict for image in self.images.values() if image.action is Action.BLOCKED)
+
+    def worst_of(self, tolerated: frozenset[Verdict]) -> Verdict | None:
+        """Return the worst verdict that blocks an image and is not ``tolerated``."""
+        blocked = self.verdicts - tolerated
         return next((verdict for verdict in (Verdict.DENIED, Verdict.UNKNOWN) if verdict in blocked), None)
 
 
@@ -156,6 +165,19 @@ def decide(candidates: Mapping[str, Candidate], *, wanted: Collection[str], forc
     for name in kept:
         planned[name] = _planned(candidates[name], planned, force=force and name in wanted)
     return Plan(planned, tree)
+
+
+def withhold(plan: Plan) -> Plan:
+    """Return ``plan`` without building what builds upon an image of which nothing is known."""
+    images: dict[str, PlannedImage] = {}
+    for name, image in plan.images.items():
+        unknown = [need for need in image.needs if need in images and images[need].action is Action.BLOCKED]
+        if unknown and image.action in (Action.BUILD, Action.COMPLETE):
+            why = f"it builds upon {', '.join(unknown)}, of which nothing is known"
+            images[name] = image._replace(action=Action.BLOCKED, reasons=(why,))
+        else:
+            images[name] = image
+    return plan._replace(images=images)
 
 
 def _is_stale(candidate: Candidate, *, force: bool) -> bool:
@@ -185,7 +207,8 @@ def _planned(candidate: Candidate, planned: Mapping[str, PlannedImage], *, force
 def _action(
     candidate: Candidate, planned: Mapping[str, PlannedImage], *, force: bool
 ) -> tuple[Action, tuple[str, ...]]:
-    if candidate.verdict in (Verdict.DENIED, Verdict.UNKNOWN) and candidate.is_asked:
+    is_uncertain = candidate.verdict in (Verdict.DENIED, Verdict.UNKNOWN)
+    if is_uncertain and candidate.is_asked and not (force and candidate.is_unproven):
         return Action.BLOCKED, (candidate.detail or f"the registry's answer is {candidate.verdict}",)
     if not candidate.is_asked:
         return Action.BUILD, (*candidate.causes, candidate.detail or "offline: the registry was not asked")

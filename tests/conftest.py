@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     import stack
 
-_DROPPED = ("GIT_", "GITHUB_", "CODEBUILD_", "PIPELINE_KIT_", "AWS_", "RUNNER_", "ACTIONS_")
+_DROPPED = (
+    *("GIT_", "PIPELINE_KIT_", "AWS_"),
+    *("GITHUB_", "CODEBUILD_", "RUNNER_", "ACTIONS_", "CI_", "GITLAB_", "JENKINS_", "BUILDKITE", "CIRCLE", "CHANGE_"),
+)
 _KEPT = ("PIPELINE_KIT_STACK_",)
 _NAMES = ("NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "CI")
 

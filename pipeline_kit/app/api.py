@@ -20,7 +20,7 @@ def content_tags(directory: Path, images: Sequence[str], *, environ: Mapping[str
     """See :func:`pipeline_kit.content_tags`."""
     with open_session(directory, None, environ) as session:
         wanted = choose(session.project, images)
-        tagged = compute_tags(session.project, wanted, session.around, session.registry)
+        tagged = compute_tags(session.project, wanted, session.around, lambda: session.registry)
         return {name: str(tagged.keyed[name].tag) for name in wanted}
 
 
@@ -42,5 +42,5 @@ def build(directory: Path, images: Sequence[str], *, environ: Mapping[str, str],
 
     with open_session(directory, None, environ) as session:
         wanted = choose(session.project, images)
-        options = BuildOptions(wanted, push=push)
+        options = BuildOptions(wanted, push=None if push else False)
         return run_build(session, options, lambda tagged: builder_of(session, tagged), ignore)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.keys import Bases, digest_name, references_of
+from pipeline_kit.app.keys import Bases, built_upon, digest_name, references_of
 from pipeline_kit.app.triggers import refuse_images
-from pipeline_kit.config import ReferenceContext
 from pipeline_kit.errors import RegistryRefused, RegistryUnreachable
 from pipeline_kit.plan import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pipeline_kit.app.sources import ImageSources
     from pipeline_kit.config import ImageConfig
@@ -22,10 +20,13 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 
 
-def resolve_bases(all_sources: Mapping[str, ImageSources], locked: Bases, registry: Registry | None) -> Bases:
+def resolve_bases(
+    all_sources: Mapping[str, ImageSources], locked: Bases, open_registry: Callable[[], Registry] | None
+) -> Bases:
     """Return the digest of every external image that counts by digest, each asked at most once a run.
 
-    ``locked`` is pipeline-kit.lock. Without ``registry`` (offline) whatever is neither pinned nor locked stays out.
+    ``locked`` is pipeline-kit.lock. Without ``open_registry`` (offline) whatever is neither pinned nor locked stays
+    out, and whose triggers are not known is said; it is called only where something has to be asked.
     Raises RegistryRefused or RegistryUnreachable naming the base and who uses it, and DockerfileError for a base whose
     triggers bring images of their own.
     """
@@ -41,21 +42,17 @@ def resolve_bases(all_sources: Mapping[str, ImageSources], locked: Bases, regist
                 digests[text] = reference.digest
             elif sources.image.bases == "resolve":
                 asked[text] = (reference, sources.image)
-            if sources.image.bases == "resolve" and _is_built_upon(text, sources):
+            if sources.image.bases == "resolve" and text in built_upon(sources):
                 followed[text] = reference
     silent = frozenset(f"lock:{text}" for text in locked.quiet)
-    if registry is None:
+    if open_registry is None:
+        return Bases(digests, silent, frozenset(followed))
+    if not asked and not followed:
         return Bases(digests, silent)
+    registry = open_registry()
     digests |= _asked({text: item for text, item in asked.items() if text not in digests}, registry)
     quiet = _quiet({text: ref.with_digest(digests[text]) for text, ref in followed.items()}, registry)
     return Bases(digests, silent | quiet)
-
-
-def _is_built_upon(text: str, sources: ImageSources) -> bool:
-    """Return whether ``text`` stands in a FROM, so that its ONBUILD triggers run in this build."""
-    contexts = (sources.image.contexts.get(name) for name in sources.uses.context_bases)
-    through = {context.reference for context in contexts if isinstance(context, ReferenceContext)}
-    return text in sources.uses.external_bases or text in through
 
 
 def _asked(wanted: Mapping[str, tuple[Reference, ImageConfig]], registry: Registry) -> dict[str, str]:
@@ -74,6 +71,8 @@ def _quiet(pinned: Mapping[str, Reference], registry: Registry) -> frozenset[str
     """
     if not pinned:
         return frozenset()
+    from concurrent.futures import ThreadPoolExecutor  # brings logging, which nothing else on the way to a tag needs
+
     with ThreadPoolExecutor(min(_AT_ONCE, len(pinned)), "bases") as pool:
         found = list(pool.map(lambda reference: triggers(registry, reference), pinned.values()))
     for text, its in zip(pinned, found, strict=True):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.adapters.registry.credentials import CredentialChain, DockerConfig
@@ -36,8 +35,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryQuestions:
+class RegistryQuestions(NamedTuple):
     """What builders ask about the registry, answered by the run's client."""
 
     session: Session
@@ -88,4 +86,5 @@ def builder_of(
             prefer="engine" if name == "engine" else "auto",
             jobs=jobs,
             docker_config=folder,
+            on_retry=session.note_push_retry,
         )

@@ -17,9 +17,17 @@ _DEFAULT_BRANCHES = ("main", "master")
 
 
 def cache_options(
-    image: ImageConfig, repository: str, *, provider: str, branch: str, environ: Mapping[str, str]
+    image: ImageConfig,
+    repository: str,
+    *,
+    provider: str,
+    branch: str,
+    environ: Mapping[str, str],
+    trusted: str = "",
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return ``(cache_from, cache_to)`` for one image, in buildx's own syntax.
+
+    ``trusted`` is where trusted runs keep theirs, if not in ``repository``: it is read as well, and never written.
 
     Raises InputError for a kind that needs more than its name.
     """
@@ -31,13 +39,15 @@ def cache_options(
     if mode in ("none", ""):
         return (), ()
     if mode == "inline":
-        return (f"type=registry,ref={repository}:buildcache",), ("type=inline",)
+        both = dict.fromkeys(name for name in (repository, trusted) if name)
+        return tuple(f"type=registry,ref={name}:buildcache" for name in both), ("type=inline",)
     branches = tuple(dict.fromkeys(slug(name) for name in (branch, *_DEFAULT_BRANCHES) if name))
     if mode == "gha":
         scopes = [f"type=gha,scope={image.name}-{name}" for name in branches]
         return tuple(scopes), (f"{scopes[0]},mode=max,ignore-error=true",)
     if mode == "registry":
         refs = [f"type=registry,ref={repository}:buildcache-{name}" for name in branches]
+        refs += [f"type=registry,ref={trusted}:buildcache-{name}" for name in _DEFAULT_BRANCHES if trusted]
         to = f"{refs[0]},mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
         return tuple(refs), (to,)
     if mode == "local":
@@ -52,4 +62,4 @@ def cache_options(
 def _automatic(provider: str, environ: Mapping[str, str]) -> str:
     if provider == "github":
         return "gha" if environ.get(_GITHUB_TOKEN) else "none"
-    return "registry" if provider == "codebuild" else "none"
+    return "registry" if provider in ("codebuild", "codepipeline") else "none"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit import graph
 from pipeline_kit.app.bases import resolve_bases
@@ -25,8 +24,7 @@ UNRESOLVED = "unresolved"
 """Stands for a base's digest that was not asked: good for comparing, never for a tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """What differs, and which other images are stale through it."""
 
     changes: tuple[Change, ...]
@@ -60,15 +58,18 @@ def keyed_at(session: Session, image: str, *, offline: bool, project: Project | 
     locked = Bases()
     if any(item.image.bases == "lock" for item in sources.values()):
         locked = read_lock(project.tree.read(project.in_tree(LOCK_NAME)) or b"", LOCK_NAME)
-    bases = resolve_bases(sources, locked, None if offline else session.registry)
-    known = _assumed(sources, bases)
-    keyed = key_images(sources, known, prefix=project.config.tag_prefix, now=session.around.now)
-    if known.digests != bases.digests:
-        keyed = {name: replace(item, key=None, tag=None) for name, item in keyed.items()}
+    bases = resolve_bases(sources, locked, None if offline else lambda: session.registry)
+    known = assumed_bases(sources, bases)
+    told = key_images(sources, bases, prefix=project.config.tag_prefix, now=session.around.now)
+    keyed = told
+    if known != bases:
+        assumed = key_images(sources, known, prefix=project.config.tag_prefix, now=session.around.now)
+        keyed = {name: assumed[name]._replace(key=item.key, tag=item.tag) for name, item in told.items()}
     return Tagged(sources, bases, keyed)
 
 
-def _assumed(sources: Mapping[str, ImageSources], bases: Bases) -> Bases:
+def assumed_bases(sources: Mapping[str, ImageSources], bases: Bases) -> Bases:
+    """Return ``bases`` with a stand-in for what is not known, all of it taken to hold no triggers."""
     missing = {
         digest_name(text, item.image): UNRESOLVED
         for item in sources.values()
@@ -77,8 +78,7 @@ def _assumed(sources: Mapping[str, ImageSources], bases: Bases) -> Bases:
         if not reference.digest
     }
     digests = {**missing, **bases.digests}
-    unasked = frozenset(name for name in missing if name not in bases.digests)
-    return Bases(digests, bases.quiet | unasked)
+    return Bases(digests, bases.quiet | bases.unasked)
 
 
 def compare(session: Session, image: str, rev: str) -> Difference:
@@ -89,9 +89,10 @@ def compare(session: Session, image: str, rev: str) -> Difference:
     if old is None or new is None:
         raise InputError(f"{image}: its inputs cannot be told", hint="see pipeline-kit explain for each commit")
     found = changes(old, new)
-    return Difference(found, _stale(session.project, image) if found else [])
+    return Difference(found, stale_through(session.project, image) if found else [])
 
 
-def _stale(project: Project, image: str) -> list[str]:
+def stale_through(project: Project, image: str) -> list[str]:
+    """Return the images that are stale where ``image`` is."""
     needs: dict[str, Sequence[str]] = {name: image_needs(item) for name, item in project.config.images.items()}
     return sorted(graph.dependants(needs, (image,)) - {image})

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.aws.ecr import is_ecr_host
-from pipeline_kit.adapters.registry.credentials import DockerConfig
+from pipeline_kit.adapters.registry.credentials import OWN_HELPER, DockerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-HELPER = "pipeline-kit"
-_PROGRAM = f"docker-credential-{HELPER}"
+_PROGRAM = f"docker-credential-{OWN_HELPER}"
 
 
 @contextmanager
@@ -35,7 +34,7 @@ def docker_config_for(host: str, environ: Mapping[str, str]) -> Iterator[tuple[P
     try:
         document = _user_document(DockerConfig(environ).path)
         helpers = document.get("credHelpers")
-        document["credHelpers"] = {**(helpers if isinstance(helpers, dict) else {}), host: HELPER}
+        document["credHelpers"] = {**(helpers if isinstance(helpers, dict) else {}), host: OWN_HELPER}
         descriptor = os.open(folder / "config.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(document, stream)

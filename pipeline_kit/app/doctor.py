@@ -6,13 +6,14 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.adapters.ci import detect
 from pipeline_kit.adapters.filesystem import clean_path, shown
 from pipeline_kit.adapters.inspection import InspectedTree
+from pipeline_kit.app.imports import ImportedFiles
 from pipeline_kit.app.planning import choose, needed
-from pipeline_kit.app.project import PathProbe, Project, find_config, read_config_bytes
+from pipeline_kit.app.project import PathProbe, Project, disk_reader, find_config, read_config_bytes
 from pipeline_kit.app.session import Session
 from pipeline_kit.app.sources import Reader
 from pipeline_kit.app.surroundings import Surroundings
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from pipeline_kit.snapshot import Listing
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """What doctor has to say: ``findings``, worst first, and the ``warnings`` of the configuration."""
 
     findings: tuple[Finding, ...]
@@ -39,7 +39,7 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """Return the process's exit code: 5 where any finding is an error, else 0."""
+        """Return the process's exit code: the highest of the findings that are errors, else 0."""
         return exit_code(self.findings)
 
 
@@ -102,16 +102,18 @@ class _Examination:
     def ask_git(self, repository: Repository) -> GitFacts:
         """Return git's view of everything that was read so far."""
         from pipeline_kit.adapters.git.conditions import IndexState, find_conversions, find_ignored, read_index
+        from pipeline_kit.adapters.git.submodules import absent_submodules
 
         asked = sorted({read.directory for read in self.reads})
         index = self.attempt(lambda: read_index(repository, asked), IndexState())
-        absent = {path for path in index.modules if not self.tree.exists(path + b"/.git")}
+        base = repository.base + repository.prefix
+        absent = self.attempt(lambda: absent_submodules(repository.git, base, index.modules, asked), [])
         missing = {path for path in index.skip_worktree if not self.tree.exists(path)}
         return GitFacts(
             tracked=index.records.keys() | index.unmerged,
             ignored=self.attempt(lambda: find_ignored(repository, asked), frozenset()),
             modules=index.modules,
-            absent_modules=absent,
+            absent_modules=frozenset(absent),
             unmerged=index.unmerged,
             sparse=missing,
             skip_worktree=index.skip_worktree - missing,
@@ -145,7 +147,8 @@ def examine(
     toplevel = find_toplevel(home)
     root = toplevel or home
     told = os.path.relpath(path, directory) if named is None else named
-    config = load(read_config_bytes(path), told, environ=environ, exists=PathProbe(home, root))
+    imported = ImportedFiles(disk_reader(home), environ)
+    config = load(read_config_bytes(path), told, environ=environ, exists=PathProbe(home, root), source=imported)
     seen = _Examination(root, InspectedTree(root))
     repository = _open_repository(toplevel, seen)
     history = GitHistory(repository) if repository is not None else None
@@ -208,6 +211,9 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "context": shown(os.fsencode(finding.context)),
         "paths": [shown(path) for path in finding.paths],
         "count": finding.count,
+        "part": finding.part,
+        "subject": shown(finding.subject.encode("utf-8", "surrogateescape")),
+        "evidence": shown(finding.evidence.encode("utf-8", "surrogateescape")),
     }
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit import __version__
 from pipeline_kit.app import task_definitions
 from pipeline_kit.app.keys import key_images
+from pipeline_kit.app.locations import with_locations
 from pipeline_kit.app.planning import Tagged, make_plan, needed
 from pipeline_kit.app.requests import build_requests
+from pipeline_kit.app.retries import with_attempts
+from pipeline_kit.app.savings import with_savings
 from pipeline_kit.app.sources import Reader
+from pipeline_kit.app.trust import recorder_for
 from pipeline_kit.errors import (
     Interrupted,
     OutputFailed,
@@ -21,7 +25,7 @@ from pipeline_kit.errors import (
 )
 from pipeline_kit.execute.run import Outcome, Run
 from pipeline_kit.outputs.report import AliasResult, ImageResult, RunReport, TaskDefinitionResult
-from pipeline_kit.plan import Plan, PlannedImage, Status, Verdict, differences
+from pipeline_kit.plan import Action, Plan, PlannedImage, Verdict, differences
 from pipeline_kit.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
@@ -35,15 +39,19 @@ if TYPE_CHECKING:
     OpenBuilder = Callable[[Tagged], AbstractContextManager[Builder]]
 
 
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What ``build`` was asked for. ``task_definitions`` is where rendered files go, ``None`` for nowhere."""
+class BuildOptions(NamedTuple):
+    """What ``build`` was asked for. ``task_definitions`` is where rendered files go, ``None`` for nowhere.
+
+    ``push`` is ``None`` where it was not said: then a run that has no credentials to push with does not try to.
+    """
 
     wanted: tuple[str, ...]
-    push: bool = True
+    push: bool | None = None
     force: bool = False
     saved: Plan | None = None
     task_definitions: Path | None = None
+    platform: str | None = None
+    """The one platform to build of images for several; what uses whole images (aliases, deployments) waits for join."""
 
 
 def run_build(
@@ -58,20 +66,30 @@ def run_build(
     are part of the report.
     """
     task_definitions.check(session.project)
-    plan, tagged = make_plan(session.project, options.wanted, session.around, session.registry, force=options.force)
+    if options.push:
+        session.around = session.around._replace(is_read_only=False)
+    plan, tagged = make_plan(
+        session.project,
+        options.wanted,
+        session.around,
+        session.registry,
+        force=options.force,
+        platform=options.platform,
+    )
     _refuse_stale(options.saved, plan)
-    _refuse_uncertain(plan)
+    _refuse_uncertain(plan, is_read_only=session.around.is_read_only)
     planned = session.seconds()
-    run = Run(plan, session.registry, push=options.push, force=options.force)
+    push = not session.around.is_read_only if options.push is None else options.push
+    run = Run(plan, session.registry, push=push, force=options.force)
     interrupted: Interrupted | None = None
     try:
         _execute(session, plan, tagged, run, open_builder, on_event)
     except Interrupted as error:
         interrupted = error
-    report = _report(session, plan, tagged, run, planned)
+    report = _report(session, plan, run, planned)
     if interrupted is not None:
         return replace(report, is_interrupted=True, exit_code=128 + interrupted.signal_number)
-    return _with_task_definitions(session, options, report)
+    return _with_task_definitions(session, options, with_savings(report, session))
 
 
 def _refuse_stale(saved: Plan | None, fresh: Plan) -> None:
@@ -84,9 +102,12 @@ def _refuse_stale(saved: Plan | None, fresh: Plan) -> None:
             )
 
 
-def _refuse_uncertain(plan: Plan) -> None:
-    """Stop before anything is built when a verdict is denied or unknown (design D5)."""
-    verdict = plan.worst_verdict
+def _refuse_uncertain(plan: Plan, *, is_read_only: bool) -> None:
+    """Stop before anything is built when a verdict is denied or unknown (design D5).
+
+    A run without credentials goes on where it was denied: it pushes nothing, and says what it could not know.
+    """
+    verdict = plan.worst_of(frozenset({Verdict.DENIED}) if is_read_only else frozenset())
     if verdict is None:
         return
     blocked = [image for image in plan.images.values() if image.verdict is verdict]
@@ -107,6 +128,8 @@ def _execute(
 ) -> None:
     if plan.builds:
         session.know_commit()
+        if run.push:
+            run.recorder = recorder_for(session, tagged)
         with (
             build_requests(session.project, plan, tagged, session.around, provider=session.ci.provider) as requests,
             open_builder(tagged) as builder,
@@ -115,6 +138,7 @@ def _execute(
     if run.push:
         if any(image.alias_moves for image in plan.images.values()):
             session.know_commit()
+            run.recorder = run.recorder or recorder_for(session, tagged)
         run.move_aliases(lambda revision: _is_newer(session, revision))
 
 
@@ -140,10 +164,10 @@ def _is_newer(session: Session, revision: str) -> bool | None:
     return revision != ours and history.is_ancestor(ours, revision)
 
 
-def _report(session: Session, plan: Plan, tagged: Tagged, run: Run, planned: float) -> RunReport:
-    images = tuple(_result(image, run.outcomes[image.name], tagged, planned) for image in plan.images.values())
+def _report(session: Session, plan: Plan, run: Run, planned: float) -> RunReport:
+    images = tuple(_result(image, run.outcomes[image.name], planned) for image in plan.images.values())
     config_warnings = tuple(str(problem) for problem in session.project.config.warnings)
-    return RunReport(
+    report = RunReport(
         images=images,
         exit_code=run.exit_code,
         seconds=session.seconds(),
@@ -154,13 +178,24 @@ def _report(session: Session, plan: Plan, tagged: Tagged, run: Run, planned: flo
         ref=session.ci.ref,
         tree=plan.tree,
         run_url=session.ci.run_url,
-        warnings=(*config_warnings, *session.ci.warnings, *session.registry_warnings),
+        warnings=(*config_warnings, *session.ci.warnings, *session.registry_warnings, *_notices(session, run)),
         tool_version=__version__,
+        scope=session.around.scope.name,
     )
+    return with_locations(with_attempts(report, session.request_retries, session.push_retries), session.project)
 
 
-def _result(image: PlannedImage, outcome: Outcome, tagged: Tagged, planned: float) -> ImageResult:
-    config = tagged.sources[image.name].image
+def _notices(session: Session, run: Run) -> tuple[str, ...]:
+    """Return what people should know of a run that may not push, and of one that could leave no records."""
+    found = [run.recorder.warning] if run.recorder is not None and run.recorder.warning else []
+    if session.around.is_read_only and not run.push:
+        unknown = [image.name for image in run.plan.images.values() if image.action is Action.BLOCKED]
+        told = f"; not known without credentials: {', '.join(unknown)}" if unknown else ""
+        found.append(f"this run has no credentials to push with, so nothing was pushed{told}")
+    return tuple(found)
+
+
+def _result(image: PlannedImage, outcome: Outcome, planned: float) -> ImageResult:
     reference = parse_reference(image.reference)
     return ImageResult(
         name=image.name,
@@ -174,19 +209,18 @@ def _result(image: PlannedImage, outcome: Outcome, tagged: Tagged, planned: floa
         aliases=tuple(AliasResult(a.tag, a.state, a.detail) for a in outcome.aliases),
         error=outcome.error,
         log_tail=outcome.log_tail,
-        location=config.dockerfile_location or config.location if outcome.status is Status.FAILED else None,
     )
 
 
 def _with_task_definitions(session: Session, options: BuildOptions, report: RunReport) -> RunReport:
-    """Render every service whose images are all there; write them where asked."""
+    """Render every service that has a file and whose images are all there; write them where asked."""
     pinned = {image.name: image.pinned for image in report.images if image.pinned is not None}
     chosen = [
         (environment, service)
-        for environment, service in task_definitions.services(session.project)
+        for environment, service in task_definitions.from_files(session.project)
         if all(image in pinned for image in service.containers.values())
     ]
-    if not chosen or report.exit_code:
+    if not chosen or report.exit_code or options.platform is not None:
         return report
     rendered = task_definitions.render_services(session.project, chosen, pinned)
     paths: list[Path | None] = [None] * len(rendered)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit import content_tag, graph
 from pipeline_kit.app.sources import image_needs
@@ -33,26 +34,29 @@ TEXT_ONLY = ""
 
 @dataclass(frozen=True, slots=True)
 class Bases:
-    """What is known of external images, by :func:`digest_name`.
+    """What is known of external images: ``digests`` by :func:`digest_name`, the others by :func:`trigger_name`.
 
-    ``quiet`` are those whose image config is known to hold no ONBUILD triggers, which could read any file.
+    ``quiet`` are those whose image config is known to hold no ONBUILD triggers, which could read any file; ``unasked``
+    those whose config the registry would tell, had it been asked.
     """
 
     digests: Mapping[str, str] = field(default_factory=dict)
     quiet: frozenset[str] = frozenset()
+    unasked: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """One image's key and what it was made from; ``key`` is ``None`` while a base's digest is not known.
+class Keyed(NamedTuple):
+    """One image's key and what it was made from; ``key`` is ``None`` while something about a base is not known.
 
-    ``because`` says why the whole filtered context counts, ``""`` where it was narrowed.
+    That is the digest of ``unknown_bases`` or what ``untold_bases`` do to whatever is built upon them. ``because`` says
+    why the whole filtered context counts, ``""`` where it was narrowed.
     """
 
     inputs: KeyInputs | None
     key: str | None
     tag: str | None
     unknown_bases: tuple[str, ...] = ()
+    untold_bases: tuple[str, ...] = ()
     because: str = ""
 
 
@@ -82,6 +86,14 @@ def digest_name(text: str, image: ImageConfig) -> str:
     return f"lock:{text}" if image.bases == "lock" and not is_pinned else text
 
 
+def trigger_name(text: str, image: ImageConfig) -> str:
+    """Return the name under which :class:`Bases` holds whether ``text`` has triggers, as ``image`` is to see it.
+
+    The answer may not depend on which other images are looked at in the same run.
+    """
+    return text if image.bases == "resolve" else f"{image.bases}:{text}"
+
+
 def key_images(all_sources: Mapping[str, ImageSources], bases: Bases, *, prefix: str, now: float) -> dict[str, Keyed]:
     """Return every image's key, chained along the graph. ``now`` is in seconds since the epoch, for ``max_age``."""
     keyed: dict[str, Keyed] = {}
@@ -106,6 +118,9 @@ def _key_image(
     unknown += tuple(f"image:{context}" for context, key in chain.items() if key is None)
     if unknown:
         return Keyed(None, None, None, unknown)
+    untold = _untold_bases(sources, known)
+    if untold:
+        return Keyed(None, None, None, untold_bases=untold)
     loud_base = _loud_base(sources, all_sources, known)
     files, because = counting_files(sources, loud_base)
     inputs = KeyInputs(
@@ -138,7 +153,8 @@ def counting_files(sources: ImageSources, loud_base: str) -> tuple[dict[str, Lis
         if context == EXTRA_INPUTS:
             found[context] = listing
             continue
-        narrowed = narrow(listing, reads_of(uses.reads, context or None))
+        link_text = partial(sources.link_text, context)
+        narrowed = narrow(listing, reads_of(uses.reads, context or None), link_text)
         found[context] = narrowed.listing
         reasons += [narrowed.because] if narrowed.because else []
     return found, "; ".join(reasons)
@@ -147,18 +163,34 @@ def counting_files(sources: ImageSources, loud_base: str) -> tuple[dict[str, Lis
 def _loud_base(sources: ImageSources, all_sources: Mapping[str, ImageSources], known: Bases) -> str:
     """Return a base of which it is not certain that it has no ONBUILD triggers, ``""`` when all are certain."""
     for text in sources.uses.external_bases:
-        if digest_name(text, sources.image) not in known.quiet:
+        if trigger_name(text, sources.image) not in known.quiet:
             return f"base image {text}"
     for name in sources.uses.context_bases:
         context = sources.image.contexts.get(name)
         outside = context.reference if isinstance(context, ReferenceContext) else ""
-        if outside and digest_name(outside, sources.image) not in known.quiet:
+        if outside and trigger_name(outside, sources.image) not in known.quiet:
             return f"base image {outside}"
         here = all_sources[context.image].triggers if isinstance(context, ImageContext) else ()
         if isinstance(context, ImageContext) and here:
             refuse_images(f"image {context.image}", here)
             return f"image {context.image}"
     return ""
+
+
+def _untold_bases(sources: ImageSources, known: Bases) -> tuple[str, ...]:
+    """Return the bases whose triggers were not asked for, where the key depends on whether there are any."""
+    found = tuple(text for text in built_upon(sources) if trigger_name(text, sources.image) in known.unasked)
+    if not found:
+        return ()
+    is_whole = counting_files(sources, "")[0] == sources.files
+    return () if is_whole and _counting_args(sources, "") == _counting_args(sources, found[0]) else found
+
+
+def built_upon(sources: ImageSources) -> list[str]:
+    """Return the external images in a FROM, whose ONBUILD triggers run in this build, by the text that names them."""
+    contexts = (sources.image.contexts.get(name) for name in sources.uses.context_bases)
+    through = [context.reference for context in contexts if isinstance(context, ReferenceContext)]
+    return [*sources.uses.external_bases, *through]
 
 
 def _digest_of(text: str, image: ImageConfig, digests: Mapping[str, str]) -> str | None:

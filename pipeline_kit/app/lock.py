@@ -60,7 +60,7 @@ def resolve_lock(project: Project, around: Surroundings, registry: Registry) -> 
     """
     sources = Reader(project.config, project.prefix, project.tree, around.values).read(project.config.images)
     resolving = {name: replace(item, image=replace(item.image, bases="resolve")) for name, item in sources.items()}
-    bases = resolve_bases(resolving, Bases(), registry)
+    bases = resolve_bases(resolving, Bases(), lambda: registry)
     texts = {text for item in sources.values() for text in references_of(item)}
     asked = texts - bases.quiet
     loud = {text for text in asked if triggers(registry, parse_reference(text).with_digest(bases.digests[text]))}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pipeline_kit.config import Config, PathKind
     from pipeline_kit.ports.checkout import History, Tree
@@ -23,8 +23,7 @@ _MANY_IMAGES = 4096
 """Bytes of a configuration whose images most likely cover the checkout: git may begin before they are known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A configuration, the tree it lies in, and where the one is in the other."""
 
     config: Config
@@ -88,8 +87,10 @@ def read_config_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: {error.strerror or error}") from error
 
 
-def open_project(directory: Path, named: str | None, environ: Mapping[str, str]) -> Project:
-    """Read and check the configuration and open the tree around it.
+def open_project(
+    directory: Path, named: str | None, environ: Mapping[str, str], *, allowed: Iterable[str] = ()
+) -> Project:
+    """Read and check the configuration and open the tree around it; ``allowed`` goes beyond what the file allows.
 
     Raises ConfigError, InputError or a CheckoutError subclass.
     """
@@ -100,12 +101,14 @@ def open_project(directory: Path, named: str | None, environ: Mapping[str, str])
     data = read_config_bytes(path)
     home = Path(os.path.realpath(path.parent))
     root = find_toplevel(home) or home
-    tree, history = open_tree(root)
+    rules = set(allowed)
+    tree, history = open_tree(root, allowed=rules)
     try:
         if isinstance(tree, WorkTree) and len(data) > _MANY_IMAGES:
             tree.start_early()
         shown = os.path.relpath(path, directory) if named is None else named
-        config = _load(data, shown, environ, PathProbe(home, root))
+        config = _load(data, shown, environ, PathProbe(home, root), disk_reader(home))
+        rules.update(config.allow)
     except BaseException:
         if isinstance(tree, WorkTree):
             tree.close()
@@ -113,10 +116,37 @@ def open_project(directory: Path, named: str | None, environ: Mapping[str, str])
     return Project(config, path, root, home.relative_to(root).as_posix(), tree, history)
 
 
-def _load(data: bytes, name: str, environ: Mapping[str, str], exists: Callable[[str], PathKind]) -> Config:
+def read_config(directory: Path, named: str | None, environ: Mapping[str, str]) -> Config:
+    """Return the configuration alone, without opening the tree. Raises ConfigError or InputError."""
+    from pipeline_kit.adapters.git.repository import find_toplevel
+
+    path = find_config(directory, named)
+    home = Path(os.path.realpath(path.parent))
+    shown = os.path.relpath(path, directory) if named is None else named
+    probe = PathProbe(home, find_toplevel(home) or home)
+    return _load(read_config_bytes(path), shown, environ, probe, disk_reader(home))
+
+
+def disk_reader(home: Path) -> Callable[[str], bytes | None]:
+    """Return what reads files beside a configuration in ``home``; it answers ``None`` for one that is not there."""
+
+    def read(path: str) -> bytes | None:
+        return read_config_bytes(home / path) if (home / path).is_file() else None
+
+    return read
+
+
+def _load(
+    data: bytes,
+    name: str,
+    environ: Mapping[str, str],
+    exists: Callable[[str], PathKind],
+    read: Callable[[str], bytes | None],
+) -> Config:
+    from pipeline_kit.app.imports import ImportedFiles
     from pipeline_kit.config import load  # takes a while, in which git is at work already
 
-    return load(data, name, environ=environ, exists=exists)
+    return load(data, name, environ=environ, exists=exists, source=ImportedFiles(read, environ))
 
 
 def load_at(project: Project, tree: Tree, environ: Mapping[str, str]) -> Project:
@@ -125,8 +155,12 @@ def load_at(project: Project, tree: Tree, environ: Mapping[str, str]) -> Project
     data = tree.read(path.as_posix())
     if data is None:
         raise InputError(f"{tree.describe()} has no {path.as_posix()}")
-    config = _load(data, project.config.file, environ, _exists(tree, project.prefix))
-    return replace(project, config=config, tree=tree)
+
+    def read(path: str) -> bytes | None:
+        return tree.read(in_tree(project.prefix, path))
+
+    config = _load(data, project.config.file, environ, _exists(tree, project.prefix), read)
+    return project._replace(config=config, tree=tree)
 
 
 def _exists(tree: Tree, prefix: str) -> Callable[[str], PathKind]:
@@ -152,12 +186,13 @@ class PathProbe:
 
     home: Path
     root: Path
+    _parents: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, path: str) -> PathKind:
         """Return what ``path``, relative to ``home``, leads to; OUTSIDE where that is not below ``root``."""
         from pipeline_kit.config import PathKind
 
-        real, root = os.path.realpath(os.path.join(self.home, path)), str(self.root)  # noqa: PTH118 - asked a thousand times
+        real, root = self._real(os.path.join(self.home, path)), str(self.root)  # noqa: PTH118 - asked a thousand times
         if real != root and not real.startswith(root.rstrip("/") + "/"):
             return PathKind.OUTSIDE
         try:
@@ -167,3 +202,13 @@ class PathProbe:
         if stat.S_ISDIR(mode):
             return PathKind.DIRECTORY
         return PathKind.FILE if stat.S_ISREG(mode) else PathKind.MISSING
+
+    def _real(self, path: str) -> str:
+        """Return ``path`` with every link followed; the directories of a thousand paths are few."""
+        parent, _, name = path.rpartition("/")
+        if name in ("", ".", "..") or not parent:
+            return os.path.realpath(path)
+        if parent not in self._parents:
+            self._parents[parent] = os.path.realpath(parent)
+        full = f"{self._parents[parent].rstrip('/')}/{name}"
+        return os.path.realpath(full) if os.path.islink(full) else full  # noqa: PTH114 - text, asked a thousand times

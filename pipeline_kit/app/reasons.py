@@ -12,10 +12,10 @@ from pipeline_kit.config import DirectoryContext
 from pipeline_kit.content_tag import changes
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import phrase_files
-from pipeline_kit.snapshot import blob_id
+from pipeline_kit.snapshot import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from pipeline_kit.app.keys import Keyed
     from pipeline_kit.app.planning import Tagged
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline_kit.config import Config, ImageConfig
     from pipeline_kit.content_tag import Change
     from pipeline_kit.ports.checkout import Tree
+
+    IsTouched = Callable[[bytes], bool]
 
 _WORDS = {
     "arg": "build argument {name}",
@@ -43,11 +45,10 @@ def causes(project: Project, tagged: Tagged, names: Iterable[str], around: Surro
     """
     left = list(names)
     found: dict[str, tuple[str, ...]] = {}
-    for rev in dict.fromkeys(filter(None, (around.base_commit, "HEAD", "HEAD^"))):
-        if not left or project.history is None:
+    for commit in _earlier(project, around):
+        if not left:
             break
-        tree = project.history.commit_tree(rev)
-        older = _keys_at(project, tagged, tree, left, around) if tree is not None else {}
+        older = _keys_at(project, tagged, commit, left, around)
         for name in list(left):
             differing = _compare(older.get(name), tagged.keyed[name])
             if differing:
@@ -56,15 +57,34 @@ def causes(project: Project, tagged: Tagged, names: Iterable[str], around: Surro
     return found
 
 
+def _earlier(project: Project, around: Surroundings) -> Iterator[str]:
+    """Yield the full ids of the commits to compare with, each once and not before it is needed."""
+    if project.history is None:
+        return
+    seen: set[str] = set()
+    for rev in filter(None, (around.base_commit, "HEAD", "HEAD^")):
+        commit = project.history.resolve(rev)
+        if commit is not None and commit not in seen:
+            seen.add(commit)
+            yield commit
+
+
 def _keys_at(
-    project: Project, tagged: Tagged, tree: Tree, names: Collection[str], around: Surroundings
+    project: Project, tagged: Tagged, commit: str, names: Collection[str], around: Surroundings
 ) -> dict[str, Keyed]:
-    """Return the keys in ``tree`` of those of ``names`` whose files, or whose bases' files, differ there.
+    """Return the keys in ``commit`` of those of ``names`` whose files, or whose bases' files, differ there.
 
     Equal files give equal keys.
     """
+    assert project.history is not None  # noqa: S101 - a commit came from it
     try:
-        touched = _touched(project, tagged, tree, names)
+        changed = project.tree.changed_since(commit, project.in_tree(project.config_path.name))
+        if changed is not None and not changed:
+            return {}
+        tree = project.history.commit_tree(commit)
+        if tree is None:
+            return {}
+        touched = _touched(project, tagged, _among(changed) if changed is not None else _unlike(tagged, tree), names)
         if not touched:
             return {}
         older = load_at(project, tree, around.environ)
@@ -74,31 +94,48 @@ def _keys_at(
         return {}
 
 
-def _touched(project: Project, tagged: Tagged, tree: Tree, names: Collection[str]) -> list[str]:
-    then = tree.listing(["."])
-    config = project.in_tree(project.config_path.name).encode()
-    now_config = f"100644 {blob_id(project.config_path.read_bytes())}".encode()
-    if then.get(config) != now_config or any(tagged.sources[name].image.bases == "lock" for name in names):
+def _among(changed: Iterable[bytes]) -> IsTouched:
+    """Return whether any of the paths ``changed`` is a place, lies in it, or is a submodule that holds it."""
+    listing = Listing.of((path, b"") for path in changed)
+
+    def is_touched(place: bytes) -> bool:
+        if place in (b"", b".") or listing.spans(place):
+            return True
+        return any(listing.get(place[:at]) is not None for at, byte in enumerate(place) if byte == ord("/"))
+
+    return is_touched
+
+
+def _unlike(tagged: Tagged, tree: Tree) -> IsTouched:
+    """Return whether what lies at a place is listed otherwise in ``tree``."""
+    here, there = tagged.whole, tree.listing(["."])
+
+    def is_touched(place: bytes) -> bool:
+        return here.get(place) != there.get(place) or here.under(place) != there.under(place)
+
+    return is_touched
+
+
+def _touched(project: Project, tagged: Tagged, is_touched: IsTouched, names: Collection[str]) -> list[str]:
+    def named(path: str) -> bytes:
+        return project.in_tree(path).encode("utf-8", "surrogateescape")
+
+    if is_touched(named(project.config_path.name)) or any(tagged.sources[name].image.bases == "lock" for name in names):
         return list(names)
-    same: dict[bytes, bool] = {}
+    known: dict[str, bool] = {}
 
-    def is_same(path: str) -> bool:
-        place = project.in_tree(path).encode("utf-8", "surrogateescape")
-        if place not in same:
-            here, there = tagged.whole, then
-            same[place] = here.get(place) == there.get(place) and here.under(place) == there.under(place)
-        return same[place]
+    def differs(path: str) -> bool:
+        if path not in known:
+            known[path] = is_touched(named(path))
+        return known[path]
 
-    def is_listed(path: str) -> bool:
-        return tagged.whole.get(project.in_tree(path).encode("utf-8", "surrogateescape")) is not None
-
-    def is_touched(image: ImageConfig) -> bool:
+    def is_stale(image: ImageConfig) -> bool:
         directories = [c.path for c in image.contexts.values() if isinstance(c, DirectoryContext)]
         places = (image.context, image.dockerfile, *directories, *image.inputs)
-        return not is_listed(image.dockerfile) or not all(is_same(path) for path in places)
+        return tagged.whole.get(named(image.dockerfile)) is None or any(differs(path) for path in places)
 
     needs = {name: image_needs(item.image) for name, item in tagged.sources.items()}
-    reached = graph.dependants(needs, [name for name, item in tagged.sources.items() if is_touched(item.image)])
+    reached = graph.dependants(needs, [name for name, item in tagged.sources.items() if is_stale(item.image)])
     return [name for name in names if name in reached]
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.app.cache import cache_options
 from pipeline_kit.app.keys import digest_name, references_of
+from pipeline_kit.app.ungit import dockerfile_without_git
 from pipeline_kit.config import DirectoryContext, ImageContext
 from pipeline_kit.content_tag import KEY_LABEL
+from pipeline_kit.execute.join import staging_tag
 from pipeline_kit.execute.labels import REVISION_LABEL
 from pipeline_kit.plan import Action
 from pipeline_kit.ports.builder import BuildRequest
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
     from pipeline_kit.app.project import Project
     from pipeline_kit.app.sources import ImageSources
     from pipeline_kit.app.surroundings import Surroundings
-    from pipeline_kit.config import ImageConfig, Secret
+    from pipeline_kit.config import Secret
     from pipeline_kit.plan import Plan, PlannedImage
-
-_WITHOUT_GIT = b"\n**/.git\n"
 
 
 @contextmanager
@@ -35,9 +35,8 @@ def build_requests(
 ) -> Iterator[list[BuildRequest]]:
     """Give one request for each image to build, dependencies first; temporary files live as long as the block.
 
-    A context that contains the repository's own ``.git``, not ignored, is sent without it: it is no input of the key,
-    so it may not enter the image. For that the Dockerfile is read from a temporary directory, with ignore rules of its
-    own beside it.
+    A context that contains a ``.git``, not ignored, is sent without it (see :mod:`pipeline_kit.app.ungit`).
+    Raises DockerfileError where that cannot be done.
     """
     scratch = Path(tempfile.mkdtemp(prefix="pipeline-kit-"))
     try:
@@ -57,8 +56,14 @@ def _request(
 ) -> BuildRequest:
     sources = tagged.sources[image.name]
     config = sources.image
+    trusted = f"{project.config.registry}/{config.repository}"
     cache_from, cache_to = cache_options(
-        config, image.repository, provider=provider, branch=around.values.get("branch", ""), environ=around.environ
+        config,
+        image.repository,
+        provider=provider,
+        branch=around.values.get("branch", ""),
+        environ=around.environ,
+        trusted="" if trusted == image.repository else trusted,
     )
     contexts, args = _contexts(project, plan, sources), dict(sources.args)
     for reference, digest in _pins(sources, tagged.digests).items():
@@ -77,6 +82,7 @@ def _request(
         labels=_labels(image, around),
         repository=image.repository,
         tag=_pushed_tag(image),
+        content_tag=str(image.tag),
         secrets={name: _secret(project, secret) for name, secret in config.secrets.items()},
         ssh=config.ssh,
         cache_from=cache_from,
@@ -124,7 +130,7 @@ def _pushed_tag(image: PlannedImage) -> str:
     """Return the tag for builders that push by tag: never the content tag while it names other platforms."""
     if not image.missing_platforms:
         return str(image.tag)
-    return f"{image.tag}-{'-'.join(platform.replace('/', '-') for platform in image.missing_platforms)}"
+    return staging_tag(str(image.tag), *image.missing_platforms)
 
 
 def _labels(image: PlannedImage, around: Surroundings) -> dict[str, str]:
@@ -139,16 +145,12 @@ def _secret(project: Project, secret: Secret) -> str:
 
 
 def _dockerfile(project: Project, sources: ImageSources, scratch: Path) -> Path:
-    path = project.absolute(sources.image.dockerfile)
-    if not (sources.sends_git and _holds_git(project, sources.image)):
-        return path
-    place = scratch / sources.image.name
-    place.mkdir()
-    copy = place / path.name
-    copy.write_bytes(sources.dockerfile)
-    (place / f"{path.name}.dockerignore").write_bytes(sources.ignore_bytes + _WITHOUT_GIT)
-    return copy
-
-
-def _holds_git(project: Project, image: ImageConfig) -> bool:
-    return (project.absolute(image.context) / ".git").exists()
+    image = sources.image
+    named = {name: c.path for name, c in image.contexts.items() if isinstance(c, DirectoryContext)}
+    return dockerfile_without_git(
+        sources,
+        project.absolute(image.context),
+        project.absolute(image.dockerfile),
+        scratch / image.name,
+        {name: project.absolute(path) for name, path in named.items()},
+    )

@@ -11,13 +11,14 @@ from pipeline_kit.app.project import Project, open_project
 from pipeline_kit.app.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from pipeline_kit.adapters.ci import Ci
-    from pipeline_kit.adapters.registry.client import RegistryClient
+    from pipeline_kit.adapters.registry.content import ContentClient
     from pipeline_kit.adapters.registry.retrying import Retry
+    from pipeline_kit.config.model import Verify
 
 
 def _quiet(retry: Retry) -> None:
@@ -34,15 +35,17 @@ class Session:
     environ: Mapping[str, str]
     on_retry: Callable[[Retry], None] = _quiet
     started: float = field(default_factory=time.monotonic)
-    _registry: RegistryClient | None = None
+    push_retries: list[tuple[str, Retry]] = field(default_factory=list)
+    """Image names with each repetition of their push."""
+    _registry: ContentClient | None = None
 
     @property
-    def registry(self) -> RegistryClient:
+    def registry(self) -> ContentClient:
         """Return the run's registry client, made at first use."""
         if self._registry is None:
-            from pipeline_kit.adapters.registry.client import RegistryClient
+            from pipeline_kit.adapters.registry.content import ContentClient
 
-            self._registry = RegistryClient(
+            self._registry = ContentClient(
                 environment=self.environ, plain_http=self.project.config.plain_http, on_retry=self.on_retry
             )
         return self._registry
@@ -53,14 +56,28 @@ class Session:
         return self._registry.statistics.requests if self._registry is not None else 0
 
     @property
+    def request_retries(self) -> tuple[Retry, ...]:
+        """Return each repetition of a request to a registry."""
+        return tuple(self._registry.statistics.retries) if self._registry is not None else ()
+
+    @property
     def retries(self) -> int:
-        """Return the number of requests that were repeated."""
-        return len(self._registry.statistics.retries) if self._registry is not None else 0
+        """Return the number of requests and pushes that were repeated."""
+        return len(self.request_retries) + len(self.push_retries)
+
+    def note_push_retry(self, image: str, retry: Retry) -> None:
+        """Remember that the push of ``image`` is repeated. Thread-safe."""
+        self.push_retries.append((image, retry))
 
     @property
     def registry_warnings(self) -> tuple[str, ...]:
         """Return what registries said in Warning headers, each once."""
         return tuple(self._registry.statistics.warnings) if self._registry is not None else ()
+
+    def require(self, level: Verify | None) -> None:
+        """Let hits need as much proof as ``level`` says, whatever the configuration says."""
+        if level is not None:
+            self.project = self.project._replace(config=replace(self.project.config, verify=level))
 
     def seconds(self) -> float:
         """Return the seconds since the session began."""
@@ -68,7 +85,7 @@ class Session:
 
     def know_commit(self) -> None:
         """Fill in the placeholder values, which needs git's word on HEAD."""
-        self.around = replace(self.around, values=_values(self.project, self.ci, self.around.now))
+        self.around = self.around._replace(values=_values(self.project, self.ci, self.around.now))
 
     def __enter__(self) -> Self:
         return self
@@ -82,14 +99,28 @@ class Session:
 
 
 def open_session(
-    directory: Path, config: str | None, environ: Mapping[str, str], *, on_retry: Callable[[Retry], None] = _quiet
+    directory: Path,
+    config: str | None,
+    environ: Mapping[str, str],
+    *,
+    on_retry: Callable[[Retry], None] = _quiet,
+    allowed: Iterable[str] = (),
 ) -> Session:
     """Open the project in ``directory`` and look at the CI. Raises what :func:`open_project` raises."""
-    project = open_project(directory, config, environ)
+    project = open_project(directory, config, environ, allowed=allowed)
     from pipeline_kit.adapters.ci import detect  # after the project, whose git is at work by now
 
     ci = detect(environ)
-    around = Surroundings(values={}, environ=environ, now=time.time(), base_commit=ci.base_commit)
+    from pipeline_kit.app.trust import scope_for
+
+    around = Surroundings(
+        values={},
+        environ=environ,
+        now=time.time(),
+        base_commit=ci.base_commit,
+        scope=scope_for(ci, project.config, environ),
+        is_read_only=ci.can_write is False,
+    )
     session = Session(project, ci, around, environ, on_retry)
     if _uses_placeholders(project):
         session.know_commit()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.app.project import in_tree
 from pipeline_kit.app.unsent import IgnoredByAll
@@ -17,7 +19,7 @@ from pipeline_kit.errors import DockerfileError, InputError
 from pipeline_kit.snapshot import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pipeline_kit.config import Config, ImageConfig
     from pipeline_kit.ports.checkout import Tree, Unsent
@@ -43,10 +45,13 @@ class ImageSources:
     """The ignore file that applies to the main context."""
     sends_git: bool = False
     """Whether the ignore rules would let a ``.git`` through."""
+    ignore_rules: Mapping[str, IgnoreRules] = field(default_factory=dict)
+    """What applies to each directory context, named as in ``files``."""
+    link_text: Callable[[str, bytes], bytes] = field(default=lambda _context, _path: b"", compare=False)
+    """Returns the text of the link at a path of a context (named as in ``files``), ``b""`` when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ignore:
+class _Ignore(NamedTuple):
     """An ignore file: its name (``""`` for none), bytes and rules."""
 
     name: str
@@ -55,8 +60,7 @@ class _Ignore:
     walk: Walk
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(NamedTuple):
     """A Dockerfile and what its build uses."""
 
     data: bytes
@@ -79,7 +83,10 @@ class Reader:
     _filtered: dict[tuple[str, str], Listing] = field(default_factory=dict)
     _ignores: dict[tuple[str, str | None], _Ignore] = field(default_factory=dict)
     _rules: dict[bytes, IgnoreRules] = field(default_factory=dict)
-    _parsed: dict[str, tuple[bytes, Dockerfile]] = field(default_factory=dict)
+    _dockerfiles: dict[str, tuple[bytes, Dockerfile]] = field(default_factory=dict)
+    _parsed: dict[bytes, Dockerfile] = field(default_factory=dict)
+    _uses: dict[tuple[object, ...], Uses] = field(default_factory=dict)
+    """Many services have Dockerfiles of equal bytes: what those say is found out once."""
 
     def read(self, names: Iterable[str]) -> dict[str, ImageSources]:
         """Return the sources of the images ``names``, by name.
@@ -125,9 +132,7 @@ class Reader:
     def _read_dockerfile(self, image: ImageConfig) -> _Read:
         data, dockerfile = self._dockerfile(image)
         args = self._args(image)
-        used = uses(
-            dockerfile, target=image.target, args=args, platforms=image.platforms, contexts=frozenset(image.contexts)
-        )
+        used = self._used(image, data, dockerfile, args)
         if used.unresolved:
             first = used.unresolved[0]
             raise DockerfileError(
@@ -137,11 +142,22 @@ class Reader:
         _refuse_used_volatile_args(image, dockerfile, args)
         return _Read(data, dockerfile, args, used)
 
+    def _used(self, image: ImageConfig, data: bytes, dockerfile: Dockerfile, args: Mapping[str, str]) -> Uses:
+        contexts = frozenset(image.contexts)
+        place = (data, image.target, tuple(args.items()), image.platforms, contexts)
+        if place not in self._uses:
+            self._uses[place] = uses(
+                dockerfile, target=image.target, args=args, platforms=image.platforms, contexts=contexts
+            )
+        return self._uses[place]
+
     def _sources(self, image: ImageConfig, read: _Read) -> ImageSources:
         files = {"": self._context(image.context, image.dockerfile)}
+        rules = {"": self._ignore(image.context, image.dockerfile).rules}
         for name, context in image.contexts.items():
             if isinstance(context, DirectoryContext):
                 files[name] = self._context(context.path, None)
+                rules[name] = self._ignore(context.path, None).rules
         if image.inputs:
             files[EXTRA_INPUTS] = self._inputs(image)
         ignore = self._ignore(image.context, image.dockerfile)
@@ -154,19 +170,29 @@ class Reader:
             triggers=_triggers(read.dockerfile),
             ignore_bytes=ignore.data,
             sends_git=not ignore.rules.excludes(GIT_DIRECTORY),
+            ignore_rules=rules,
+            link_text=partial(self._link_text, image),
         )
 
     def _dockerfile(self, image: ImageConfig) -> tuple[bytes, Dockerfile]:
         path = self._path(image.dockerfile)
-        if path not in self._parsed:
+        if path not in self._dockerfiles:
             directory, name = posixpath.split(path)
             data = self._read_within(directory or ".", name)
             if data is None:
                 raise DockerfileError(
                     f"{image.dockerfile}: no such Dockerfile", hint=f"images.{image.name}.dockerfile names it"
                 )
-            self._parsed[path] = data, parse(data, image.dockerfile)
-        return self._parsed[path]
+            known = self._parsed.get(data)
+            parsed = parse(data, image.dockerfile) if known is None else replace(known, name=image.dockerfile)
+            self._parsed[data] = parsed
+            self._dockerfiles[path] = data, parsed
+        return self._dockerfiles[path]
+
+    def _link_text(self, image: ImageConfig, context: str, path: bytes) -> bytes:
+        named = image.contexts.get(context)
+        directory = self._path(named.path if isinstance(named, DirectoryContext) else image.context)
+        return os.fsencode(self.tree.read_link(posixpath.join(directory, os.fsdecode(path))))
 
     def _args(self, image: ImageConfig) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from pipeline_kit.dockerignore import Walk
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredByAll:
+class IgnoredByAll(NamedTuple):
     """Implements :class:`pipeline_kit.ports.Unsent` for the contexts of some images.
 
     ``walks`` maps a context's directory (``b""``: the root) to the ignore rules it is sent with, one for each way;

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
+
+    from pipeline_kit.checkup.rule import Part
 
 PATHS_AT_MOST = 20
 """A finding names this many paths; ``count`` says how many there are."""
-
-_UNTRUSTED = 5
 
 
 class Severity(StrEnum):
@@ -40,8 +40,30 @@ class Finding:
     context: str = ""
     paths: tuple[bytes, ...] = ()
     count: int = 0
+    subject: str = ""
+    """A registry, repository, engine or variable; ``""`` for findings about the checkout."""
+    evidence: str = ""
+    """What was seen, in few words: an answer, an address, a difference. Untrusted, and without any secret."""
+    part: Part = "checkout"
+    code: int = 5
+    """The exit code when this is an error."""
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return 5 where any finding is an error, else 0 (design D2)."""
-    return _UNTRUSTED if any(finding.severity is Severity.ERROR for finding in findings) else 0
+    """Return the highest code of the findings that are errors, else 0 (design D2)."""
+    return max((finding.code for finding in findings if finding.severity is Severity.ERROR), default=0)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings worst first, otherwise as they came."""
+    severities = {severity: at for at, severity in enumerate(Severity)}
+    return tuple(sorted(findings, key=lambda finding: severities[finding.severity]))
+
+
+def allow(findings: Iterable[Finding], rules: Collection[str]) -> Iterator[Finding]:
+    """Yield the findings; errors of the named rules have become warnings."""
+    for finding in findings:
+        if finding.severity is Severity.ERROR and finding.rule in rules:
+            yield replace(finding, severity=Severity.WARNING, message=f"{finding.message} (allowed)")
+        else:
+            yield finding

@@ -9,10 +9,10 @@ from __future__ import annotations
 import stat
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline_kit.checkup.findings import PATHS_AT_MOST, Finding, Severity
+from pipeline_kit.checkup.findings import PATHS_AT_MOST, Finding, Severity, allow
 from pipeline_kit.checkup.names import clashes, looks_secret, with_parents
 from pipeline_kit.checkup.rules import RULES
 
@@ -47,14 +47,8 @@ def judge(facts: CheckoutFacts, *, allowed: Collection[str] = ()) -> tuple[Findi
         found.append(Finding(rule.name, rule.severity, message, item.hint or rule.hint, (item.image,)))
     found += _grouped([*_read_hits(facts), *_sent_hits(facts)])
     severities = {severity: at for at, severity in enumerate(Severity)}
-    judged = [_allowed(finding) if finding.rule in allowed else finding for finding in found]
+    judged = allow(found, allowed)
     return tuple(sorted(judged, key=lambda item: (severities[item.severity], _ORDER[item.rule], item.context)))
-
-
-def _allowed(finding: Finding) -> Finding:
-    if finding.severity is not Severity.ERROR:
-        return finding
-    return replace(finding, severity=Severity.WARNING, message=f"{finding.message} (allowed)")
 
 
 def _read_hits(facts: CheckoutFacts) -> Iterator[_Hit]:

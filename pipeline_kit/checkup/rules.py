@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pipeline_kit.checkup.findings import Severity
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``message`` follows a number of paths, as in ``3 files: MESSAGE``; ``hint`` is what to do."""
-
-    name: str
-    severity: Severity
-    message: str
-    hint: str
-
+from pipeline_kit.checkup.rule import Rule
+from pipeline_kit.checkup.service_rules import SERVICE_RULES
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _IGNORE = "list in .dockerignore what the image does not need"
@@ -58,7 +47,7 @@ _ALL = (
         "skip-worktree",
         _ERROR,
         "flagged skip-worktree: git status hides how they differ from the commit",
-        "git update-index --no-skip-worktree PATH, or run doctor --allow skip-worktree",
+        "git update-index --no-skip-worktree PATH, or --allow skip-worktree where it is meant",
     ),
     Rule("unmerged", _ERROR, "unmerged: conflict markers would enter the image", "finish the merge, see git status"),
     Rule(
@@ -146,5 +135,5 @@ _ALL = (
         "nothing, for source bundles; else check out with git",
     ),
 )
-RULES = {rule.name: rule for rule in _ALL}
+RULES = {rule.name: rule for rule in (*_ALL, *SERVICE_RULES)}
 """Every rule by name, in the order in which findings are told."""

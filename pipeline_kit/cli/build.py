@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline_kit.cli.messages import say, tell_error
 from pipeline_kit.cli.options import option
-from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_product
+from pipeline_kit.cli.results import default_directory, progress_of, tell_results
+from pipeline_kit.cli.shared import (
+    allow_option,
+    images_argument,
+    json_option,
+    open_session,
+    platform_option,
+    tell_scope,
+    verify_option,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from pipeline_kit.app.session import Session
     from pipeline_kit.cli.main import Settings
-    from pipeline_kit.outputs.progress import Progress
-    from pipeline_kit.outputs.report import RunReport
+    from pipeline_kit.config.model import Verify
     from pipeline_kit.plan import Plan
 
 
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 @json_option
 @option("--plan", "plan_file", metavar="FILE", type=click.Path(path_type=Path), help="Carry out a saved plan.")
 @option("--dry-run", is_flag=True, help="The same as pipeline-kit plan.")
-@option("--push/--no-push", default=True, help="Push to the registry (default), or only build.")
+@option("--push/--no-push", default=None, help="Push to the registry (default where there are credentials), or not.")
 @option("--force", is_flag=True, help="Build the named images even where they are present; move aliases back.")
+@verify_option
+@platform_option
+@allow_option
 @option("--jobs", metavar="N", type=click.IntRange(1, 256), help="Builds at once.")
 @option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write a JSON report.")
 @option("--builder", metavar="NAME", help="buildx builder to use, or 'engine' for the engine's own.")
@@ -46,8 +51,11 @@ def command(
     as_json: bool,
     plan_file: Path | None,
     dry_run: bool,
-    push: bool,
+    push: bool | None,
     force: bool,
+    verify: Verify | None,
+    platform: str | None,
+    allow: tuple[str, ...],
     jobs: int | None,
     report: Path | None,
     builder: str | None,
@@ -58,30 +66,35 @@ def command(
     if dry_run:
         from pipeline_kit.cli.plan import command as plan_command
 
-        return int(ctx.invoke(plan_command, images=images, as_json=as_json, force=force) or 0)
+        given = {"images": images, "as_json": as_json, "force": force, "verify": verify, "platform": platform}
+        return int(ctx.invoke(plan_command, allow=allow, **given) or 0)
     from pipeline_kit.app.builders import builder_of
     from pipeline_kit.app.job import BuildOptions, run_build
-    from pipeline_kit.app.planning import choose
     from pipeline_kit.app.signals import interruptible
+    from pipeline_kit.app.staging import choose_for, read_platform
     from pipeline_kit.outputs.files import check_writable
 
     if report is not None:
         check_writable(report)
-    with open_session(settings) as session, interruptible():
+    with open_session(settings, allow) as session, interruptible():
         saved = _read_plan(plan_file)
+        session.require(verify)
+        tell_scope(settings, session, push=push)
         planned = tuple(name for name in saved.images if name in session.project.config.images) if saved else ()
+        platform = read_platform(platform)
         options = BuildOptions(
-            choose(session.project, images or planned),
+            choose_for(session.project, images or planned, platform),
             push=push,
             force=force,
             saved=saved,
-            task_definitions=task_definitions or _default_directory(session),
+            task_definitions=task_definitions or default_directory(session),
+            platform=platform,
         )
-        with _progress(settings) as progress:
+        with progress_of(settings) as progress:
             done = run_build(
                 session, options, lambda tagged: builder_of(session, tagged, name=builder, jobs=jobs), progress.event
             )
-    return _tell(settings, session, done, as_json=as_json, report=report)
+    return tell_results(settings, session, done, as_json=as_json, report=report)
 
 
 def _read_plan(path: Path | None) -> Plan | None:
@@ -94,89 +107,3 @@ def _read_plan(path: Path | None) -> Plan | None:
         return read(path.read_bytes(), str(path))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-
-
-def _default_directory(session: Session) -> Path | None:
-    """Return where CI keeps a job's temporary files; elsewhere task definitions are written only where asked."""
-    if not session.project.config.ecs or not os.environ.get("RUNNER_TEMP"):
-        return None
-    return Path(os.environ["RUNNER_TEMP"]) / "pipeline-kit"
-
-
-def _progress(settings: Settings) -> Progress:
-    from pipeline_kit.outputs.progress import SilentProgress, make_progress, wants_colour
-
-    if settings.verbosity < 0:
-        return SilentProgress()
-    is_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    form = ("github" if is_github else "text") if settings.log_format == "auto" else settings.log_format
-    colour = wants_colour(sys.stderr, os.environ) if settings.colour is None else settings.colour
-    return make_progress(
-        sys.stderr,
-        log_format=form,
-        is_live=form == "text" and sys.stderr.isatty() and settings.verbosity == 0,
-        colour=colour,
-        verbose=settings.verbosity > 0,
-    )
-
-
-def _tell(settings: Settings, session: Session, done: RunReport, *, as_json: bool, report: Path | None) -> int:
-    """Print the product, write every output that is asked for, and return the exit code.
-
-    An output that cannot be written does not keep the others from being written.
-    """
-    from pipeline_kit.errors import OutputFailed, ReaderGone
-    from pipeline_kit.outputs.files import write_atomically
-    from pipeline_kit.outputs.github_files import write_outputs, write_summary
-    from pipeline_kit.outputs.json_report import json_text
-    from pipeline_kit.outputs.text import result_lines, summary_line
-
-    product = json_text(done) if as_json else "\n".join(result_lines(done))
-    writes: list[Callable[[], None]] = [lambda: print_product(product)]
-    if report is not None:
-        writes.append(lambda: write_atomically(report, json_text(done).encode()))
-    if session.ci.output_file is not None:
-        output_file = session.ci.output_file
-        writes.append(lambda: write_outputs(output_file, done))
-    if session.ci.summary_file is not None:
-        summary_file = session.ci.summary_file
-        writes.append(lambda: write_summary(summary_file, done))
-    code = done.exit_code
-    for write in writes:
-        try:
-            write()
-        except OutputFailed as error:
-            if not isinstance(error, ReaderGone):
-                tell_error(error)
-            code = code or error.exit_code
-    _tell_failures(done)
-    if settings.verbosity >= 0:
-        told = {*map(str, session.project.config.warnings), *session.ci.warnings}
-        _tell_warnings(warning for warning in done.warnings if warning not in told)
-        for item in done.task_definitions:
-            if item.path:
-                say(f"wrote {item.path}")
-        say(summary_line(done))
-    return code
-
-
-def _tell_warnings(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        say(f"warning: {warning}")
-
-
-def _tell_failures(done: RunReport) -> None:
-    from pipeline_kit.outputs.github import report_annotations
-    from pipeline_kit.plan import Status
-
-    for image in done.images:
-        if image.status in (Status.FAILED, Status.BLOCKED) and image.error:
-            say(f"error: {image.name}: {image.error}")
-            for line in image.log_tail[-40:]:
-                say(f"  | {line}")
-        for alias in image.aliases:
-            if alias.state in ("failed", "skipped"):
-                say(f"{'error' if alias.state == 'failed' else 'note'}: alias {image.name}:{alias.tag} {alias.detail}")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for annotation in report_annotations(done):
-            say(annotation.format())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -12,29 +12,50 @@ from pipeline_kit import __version__
 from pipeline_kit.cli.options import option
 
 _COMMANDS = {
+    "alias": "pipeline_kit.cli.alias",
     "build": "pipeline_kit.cli.build",
+    "codepipeline": "pipeline_kit.cli.codepipeline",
     "config": "pipeline_kit.cli.config",
     "doctor": "pipeline_kit.cli.doctor",
     "ecs": "pipeline_kit.cli.ecs",
+    "emit": "pipeline_kit.cli.emit",
     "explain": "pipeline_kit.cli.explain",
+    "join": "pipeline_kit.cli.join",
+    "lifecycle-policy": "pipeline_kit.cli.lifecycle_policy",
     "lock": "pipeline_kit.cli.lock",
+    "login": "pipeline_kit.cli.login",
     "plan": "pipeline_kit.cli.plan",
+    "promote": "pipeline_kit.cli.promote",
+    "prune": "pipeline_kit.cli.prune",
+    "replay": "pipeline_kit.cli.replay",
+    "scan": "pipeline_kit.cli.scan",
+    "stats": "pipeline_kit.cli.stats",
     "tag": "pipeline_kit.cli.tag",
 }
 _SHORT_HELP = {
+    "alias": "Move tags for people to an image's digest.",
     "build": "Plan, build what is missing, push, alias, report.",
+    "codepipeline": "Write the files of CodePipeline's ECS actions.",
     "config": "Print the resolved configuration or its JSON Schema.",
-    "doctor": "Check whether the checkout can be trusted.",
+    "doctor": "Check checkout, registry, engine, AWS and CI.",
     "ecs": "ECS task definitions with this run's digests.",
+    "emit": "Digests for Kubernetes, Compose, Swarm and scripts.",
     "explain": "Show the inputs behind a tag, or what changed in them.",
+    "join": "Make images whole whose platforms were built apart.",
+    "lifecycle-policy": "Write or simulate an ECR lifecycle policy.",
     "lock": "Write base image digests to pipeline-kit.lock.",
+    "login": "Log in to registries; ECR through AWS.",
     "plan": "Show what would be built and why; change nothing.",
+    "promote": "Copy images by digest to other repositories.",
+    "prune": "Delete images that nothing uses and no rule keeps.",
+    "replay": "Show from git's history what would have been built.",
+    "scan": "Wait for the registry's image scan; fail on severity.",
+    "stats": "Show builds, their causes, and what skipping saved.",
     "tag": "Print content tags.",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The global options."""
 
     directory: Path

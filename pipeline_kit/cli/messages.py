@@ -9,17 +9,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline_kit.outputs.sanitize import visible
+from pipeline_kit.outputs.sanitize import inert, visible
 from pipeline_kit.outputs.text import tolerate
 
 if TYPE_CHECKING:
     from pipeline_kit.errors import Interrupted, PipelineKitError
+    from pipeline_kit.outputs.github import Annotation
 
 
 def say(text: str) -> None:
-    """Write lines for people to stderr, control characters made visible; a stderr that takes nothing stops no work."""
+    """Write lines for people to stderr; a stderr that takes nothing stops no work.
+
+    Control characters are made visible, and no line is one that GitHub's runner would carry out.
+    """
+    _write(inert("\n".join(visible(line) for line in text.split("\n"))))
+
+
+def annotate(annotation: Annotation) -> None:
+    """Write a workflow command of our own, whose texts are escaped."""
+    _write(annotation.format())
+
+
+def _write(text: str) -> None:
     with suppress(OSError):
-        click.echo("\n".join(visible(line) for line in text.split("\n")), file=tolerate(sys.stderr))
+        click.echo(text, file=tolerate(sys.stderr))
 
 
 def tell_error(error: PipelineKitError | Interrupted) -> None:
@@ -41,4 +54,4 @@ def _annotate(error: PipelineKitError | Interrupted) -> None:
         for problem in problems
     ]
     for annotation in found or [Annotation("error", error.message)]:
-        say(annotation.format())
+        annotate(annotation)

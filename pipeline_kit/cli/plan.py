@@ -11,11 +11,23 @@ import click
 
 from pipeline_kit.cli.messages import say
 from pipeline_kit.cli.options import option
-from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product, wants_colour
+from pipeline_kit.cli.shared import (
+    allow_option,
+    images_argument,
+    json_option,
+    open_session,
+    platform_option,
+    print_json,
+    print_product,
+    tell_scope,
+    verify_option,
+    wants_colour,
+)
 
 if TYPE_CHECKING:
     from pipeline_kit.app.session import Session
     from pipeline_kit.cli.main import Settings
+    from pipeline_kit.config.model import Verify
     from pipeline_kit.plan import Plan
 
 _WORK_TO_DO = 10
@@ -30,6 +42,9 @@ _TAG_SHOWN = 12
 @option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is work to do, 0 when there is none.")
 @option("--offline", is_flag=True, help="Ask no registry; claims no hit it did not ask for.")
 @option("--force", is_flag=True, help="Plan to build the named images even where they are present.")
+@verify_option
+@platform_option
+@allow_option
 @option(
     "--task-definitions",
     metavar="DIR",
@@ -46,17 +61,24 @@ def command(
     detailed_exitcode: bool,
     offline: bool,
     force: bool,
+    verify: Verify | None,
+    platform: str | None,
+    allow: tuple[str, ...],
     task_definitions: Path | None,
 ) -> int:
     """Show what build would do and why. Changes nothing, anywhere."""
-    with open_session(settings) as session:
-        from pipeline_kit.app.planning import choose, make_plan
+    with open_session(settings, allow) as session:
+        from pipeline_kit.app.planning import make_plan
+        from pipeline_kit.app.staging import choose_for, read_platform
         from pipeline_kit.app.task_definitions import check
         from pipeline_kit.plan import document
 
         check(session.project)
-        wanted = choose(session.project, images)
-        plan, _ = make_plan(session.project, wanted, session.around, None if offline else session.registry, force=force)
+        session.require(verify)
+        tell_scope(settings, session)
+        registry, platform = None if offline else session.registry, read_platform(platform)
+        wanted = choose_for(session.project, images, platform)
+        plan, _ = make_plan(session.project, wanted, session.around, registry, force=force, platform=platform)
         shown = document(plan)
         if out is not None:
             from pipeline_kit.outputs.files import write_atomically
@@ -70,8 +92,8 @@ def command(
             print_product(_table(plan, settings))
             if settings.verbosity >= 0:
                 say(_summary(plan, session.requests, session.seconds(), offline=offline))
-    _tell_blocked(plan)
-    return _exit_code(plan, detailed=detailed_exitcode)
+    _tell_blocked(plan, is_tolerated=session.around.is_read_only)
+    return _exit_code(plan, detailed=detailed_exitcode, is_read_only=session.around.is_read_only)
 
 
 def _table(plan: Plan, settings: Settings) -> str:
@@ -102,22 +124,25 @@ def _summary(plan: Plan, requests: int, seconds: float, *, offline: bool) -> str
     return f"{', '.join(parts)} ({asked}, {seconds:.1f} s)"
 
 
-def _tell_blocked(plan: Plan) -> None:
+def _tell_blocked(plan: Plan, *, is_tolerated: bool) -> None:
     """Say in one message which images cannot be decided, why the first one cannot, and what to do."""
-    from pipeline_kit.plan import Action
+    from pipeline_kit.plan import Action, Verdict
 
     blocked = [image for image in plan.images.values() if image.action is Action.BLOCKED]
     if blocked:
         first = blocked[0]
-        say(f"error: it is not certain whether {', '.join(image.name for image in blocked)} exist: {first.reasons[0]}")
+        level = "note" if is_tolerated and plan.worst_of(frozenset({Verdict.DENIED})) is None else "error"
+        say(f"{level}: no decision about {', '.join(image.name for image in blocked)}: {first.reasons[0]}")
         say(f"  next: {first.hint or 'run it again when the registry answers for certain'}")
 
 
-def _exit_code(plan: Plan, *, detailed: bool) -> int:
+def _exit_code(plan: Plan, *, detailed: bool, is_read_only: bool) -> int:
+    """Return the process's code; what a run without credentials was denied is no failure of its own."""
     from pipeline_kit.plan import Verdict
 
-    if plan.worst_verdict is not None:
-        return 3 if plan.worst_verdict is Verdict.DENIED else 4
+    worst = plan.worst_of(frozenset({Verdict.DENIED}) if is_read_only else frozenset())
+    if worst is not None:
+        return 3 if worst is Verdict.DENIED else 4
     return _WORK_TO_DO if detailed and plan.has_work else 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline_kit.cli.options import option
-from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
+from pipeline_kit.cli.shared import allow_option, images_argument, json_option, open_session, print_json, print_product
 
 if TYPE_CHECKING:
     from pipeline_kit.cli.main import Settings
@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 @images_argument
 @json_option
 @option("--commit", "rev", metavar="REV", help="Tags of a commit instead of the work tree; needs no checkout.")
+@allow_option
 @click.pass_obj
-def command(settings: Settings, images: tuple[str, ...], as_json: bool, rev: str | None) -> None:
+def command(
+    settings: Settings, images: tuple[str, ...], as_json: bool, rev: str | None, allow: tuple[str, ...]
+) -> None:
     """Print content tags: `name reference`, one image a line.
 
     The network is used only to resolve base images (bases: resolve).
     """
-    with open_session(settings) as session:
-        from pipeline_kit.app.compare import at_commit
-        from pipeline_kit.app.planning import choose, compute_tags, needed, repository_of
+    with open_session(settings, allow) as session:
+        from pipeline_kit.app.planning import choose, compute_tags, repository_of
 
-        project = at_commit(session, rev) if rev is not None else session.project
+        project = session.project
+        if rev is not None:
+            from pipeline_kit.app.compare import at_commit
+
+            project = at_commit(session, rev)
         wanted = choose(project, images)
-        needs_network = any(project.config.images[name].bases == "resolve" for name in needed(project, wanted))
-        tagged = compute_tags(project, wanted, session.around, session.registry if needs_network else None)
+        tagged = compute_tags(project, wanted, session.around, lambda: session.registry)
         rows = {
             name: {
                 "tag": str(tagged.keyed[name].tag),

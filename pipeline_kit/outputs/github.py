@@ -16,6 +16,7 @@ from pipeline_kit.plan import Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pipeline_kit.config import Location
     from pipeline_kit.outputs.report import ImageResult, RunReport
 
 Level = Literal["error", "warning", "notice"]
@@ -62,7 +63,7 @@ def escape_property(text: str) -> str:
 def report_annotations(report: RunReport) -> tuple[Annotation, ...]:
     """Return an error for each failed image and a warning for each warning; a tenth counts those that are more."""
     errors = [_failure(image) for image in report.images if image.status is Status.FAILED]
-    warnings = [Annotation("warning", text, title="pipeline-kit") for text in report.warnings]
+    warnings = [_at("warning", text, "pipeline-kit", report.located.get(text)) for text in report.warnings]
     return (*_capped(errors, "images failed"), *_capped(warnings, "warnings"))
 
 
@@ -89,15 +90,13 @@ def mask(value: str) -> tuple[str, ...]:
 
 
 def _failure(image: ImageResult) -> Annotation:
-    where = image.location
-    return Annotation(
-        "error",
-        image.error or "the image failed",
-        title=f"{image.name} failed",
-        file=where.file if where else "",
-        line=where.line if where else 0,
-        column=where.column if where else 0,
-    )
+    return _at("error", image.error or "the image failed", f"{image.name} failed", image.location)
+
+
+def _at(level: Level, text: str, title: str, where: Location | None) -> Annotation:
+    if where is None:
+        return Annotation(level, text, title=title)
+    return Annotation(level, text, title=title, file=where.file, line=where.line, column=where.column)
 
 
 def _capped(found: list[Annotation], what: str) -> list[Annotation]:

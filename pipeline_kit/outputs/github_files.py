@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from pipeline_kit.outputs.report import RunReport
 
+OUTPUTS_LIMIT = 1_000_000
+"""Bytes, as UTF-16, that GitHub takes for all outputs of a job."""
+_MATTERS_MOST = ("task-definition", "built", "skipped", "digests", "images", "matrix")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SHOWN = 5
 
@@ -70,13 +73,19 @@ def format_outputs(outputs: Mapping[str, str]) -> str:
 def write_outputs(path: Path, report: RunReport) -> None:
     """Append :func:`github_outputs` to the file ``GITHUB_OUTPUT`` names, all of them or none.
 
-    Raises OutputFailed that says what is in the registry all the same.
+    Those that GitHub's limit for a job leaves no room for are not written, since half a JSON document is none. Raises
+    OutputFailed that says what is in the registry all the same.
     """
-    text = format_outputs(github_outputs(report))
+    outputs, left_out = _within_limit(github_outputs(report))
     try:
-        append(path, text.encode("utf-8", "backslashreplace"), what="the GitHub outputs file")
+        append(path, format_outputs(outputs).encode("utf-8", "backslashreplace"), what="the GitHub outputs file")
     except OutputFailed as error:
         raise OutputFailed(f"{_pushed(report)}outputs not written: {error.message}", hint=error.hint) from error
+    if left_out:
+        raise OutputFailed(
+            f"{_pushed(report)}too large for GitHub and not written: the outputs {', '.join(left_out)}",
+            hint="read them from the file that --report FILE writes, or name fewer images in a job",
+        )
 
 
 def write_summary(path: Path, report: RunReport) -> None:
@@ -89,6 +98,18 @@ def write_summary(path: Path, report: RunReport) -> None:
         append(path, text.encode("utf-8", "backslashreplace"), what="the GitHub step summary")
     except OutputFailed as error:
         raise OutputFailed(f"{_pushed(report)}summary not written: {error.message}", hint=error.hint) from error
+
+
+def _within_limit(outputs: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the outputs that fit, by what matters most, and the names of the others."""
+    room = OUTPUTS_LIMIT
+    kept: dict[str, str] = {}
+    for name in sorted(outputs, key=_MATTERS_MOST.index):
+        size = len(outputs[name].encode("utf-16-le", "surrogatepass"))
+        if size <= room:
+            kept[name] = outputs[name]
+            room -= size
+    return {name: kept[name] for name in outputs if name in kept}, [name for name in outputs if name not in kept]
 
 
 def _delimiter(value: str) -> str:

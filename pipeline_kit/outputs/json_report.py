@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pipeline_kit.outputs.sanitize import inert_json
 from pipeline_kit.plan import Status
 
 if TYPE_CHECKING:
-    from pipeline_kit.outputs.report import ImageResult, RunReport, TaskDefinitionResult
+    from pipeline_kit.outputs.report import Attempt, ImageResult, RunReport, TaskDefinitionResult
 
 Schema = dict[str, Any]
 
@@ -23,6 +24,7 @@ def json_document(report: RunReport) -> dict[str, Any]:
         "plan_seconds": round(report.plan_seconds, 3),
         "requests": report.requests,
         "retries": report.retries,
+        "attempts": [_attempt(attempt) for attempt in report.attempts],
         "commit": report.commit,
         "ref": report.ref,
         "tree": report.tree,
@@ -30,12 +32,13 @@ def json_document(report: RunReport) -> dict[str, Any]:
         "task_definitions": [_task_definition(result) for result in report.task_definitions],
         "warnings": list(report.warnings),
         "tool_version": report.tool_version,
+        "scope": report.scope,
     }
 
 
 def json_text(report: RunReport) -> str:
     """Return :func:`json_document` as indented ASCII text with a final newline, safe for any locale and terminal."""
-    return json.dumps(json_document(report), indent=2) + "\n"
+    return inert_json(json.dumps(json_document(report), indent=2)) + "\n"
 
 
 def _image(image: ImageResult) -> dict[str, Any]:
@@ -47,17 +50,10 @@ def _image(image: ImageResult) -> dict[str, Any]:
         "seconds": round(image.seconds, 3),
         "reasons": list(image.reasons),
         "started": round(image.started, 3),
+        "saved_seconds": None if image.saved_seconds is None else round(image.saved_seconds, 3),
         "bytes": image.size,
         "aliases": [{"tag": alias.tag, "state": alias.state, "detail": alias.detail} for alias in image.aliases],
-        "attempts": [
-            {
-                "number": attempt.number,
-                "class": attempt.kind,
-                "status": attempt.status,
-                "wait_seconds": round(attempt.wait_seconds, 3),
-            }
-            for attempt in image.attempts
-        ],
+        "attempts": [_attempt(attempt) for attempt in image.attempts],
         "steps": [
             {
                 "name": step.name,
@@ -69,6 +65,17 @@ def _image(image: ImageResult) -> dict[str, Any]:
         ],
         "error": image.error,
         "log_tail": list(image.log_tail),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "class": attempt.kind,
+        "status": attempt.status,
+        "wait_seconds": round(attempt.wait_seconds, 3),
+        "reason": attempt.reason,
+        "subject": attempt.subject,
     }
 
 
@@ -99,7 +106,12 @@ def report_schema() -> Schema:
                 "seconds": _SECONDS,
                 "plan_seconds": _SECONDS,
                 "requests": {"description": "HTTP requests to registries.", **_COUNT},
-                "retries": _COUNT,
+                "retries": {"description": "Requests and pushes that were repeated.", **_COUNT},
+                "attempts": {
+                    "description": "As in images: those that belong to none of them, such as of base images.",
+                    "type": "array",
+                    "items": _attempt_schema(),
+                },
                 "commit": {"description": "Full commit id, empty without git.", "type": "string"},
                 "ref": {"description": "Full ref, empty where it is not known.", "type": "string"},
                 "tree": {"description": "What the tags were computed from, for people.", "type": "string"},
@@ -107,6 +119,7 @@ def report_schema() -> Schema:
                 "task_definitions": {"type": "array", "items": _task_definition_schema()},
                 "warnings": _STRINGS,
                 "tool_version": _STRING,
+                "scope": {"description": "trusted, or the lane of an untrusted run.", **_STRING},
             }
         ),
     }
@@ -136,6 +149,11 @@ def _image_schema() -> Schema:
             "seconds": _SECONDS,
             "reasons": _STRINGS,
             "started": {"description": "Since the run began.", **_SECONDS},
+            "saved_seconds": {
+                "description": "What building it took an earlier run; null where it was not asked or is not known.",
+                "type": ["number", "null"],
+                "minimum": 0,
+            },
             "bytes": {
                 "description": "Compressed size in the registry, null if not known.",
                 "type": ["integer", "null"],
@@ -144,14 +162,7 @@ def _image_schema() -> Schema:
             "attempts": {
                 "description": "Attempts that failed and were followed by another.",
                 "type": "array",
-                "items": _record(
-                    {
-                        "number": _COUNT,
-                        "class": _STRING,
-                        "status": {"type": ["integer", "null"]},
-                        "wait_seconds": _SECONDS,
-                    }
-                ),
+                "items": _attempt_schema(),
             },
             "steps": {
                 "type": "array",
@@ -159,6 +170,19 @@ def _image_schema() -> Schema:
             },
             "error": {"description": "Empty unless the image failed or is blocked.", **_STRING},
             "log_tail": {"description": "The end of a failed build's output, as it came: untrusted.", **_STRINGS},
+        }
+    )
+
+
+def _attempt_schema() -> Schema:
+    return _record(
+        {
+            "number": {"description": "Of the attempt that failed, counted from 1.", **_COUNT},
+            "class": _STRING,
+            "status": {"description": "The HTTP status, null without one.", "type": ["integer", "null"]},
+            "wait_seconds": _SECONDS,
+            "reason": {"description": "What failed, for people: untrusted.", **_STRING},
+            "subject": {"description": "The reference that was asked about, empty for a push.", **_STRING},
         }
     )
 

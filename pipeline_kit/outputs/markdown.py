@@ -36,6 +36,7 @@ _ICONS = {
 }
 _GANTT_TAGS = {Status.FAILED: "crit, ", Status.BUILT: "active, ", Status.COMPLETED: "active, "}
 _GANTT_ROWS = 60
+_ATTEMPTS = 50
 _GANTT_NAME = re.compile(r"[^\w ./-]")
 _CUT = "\n_… and more, cut here: the whole account is in the JSON report (`--report FILE`)._\n"
 
@@ -75,6 +76,7 @@ def _literal(text: str) -> str:
 def _blocks(report: RunReport) -> Iterator[str]:
     yield f"### pipeline-kit: {escape(summary_line(report))}\n\n"
     yield from _origin(report)
+    yield from _savings(report)
     yield from _failures(report)
     if report.images:
         yield "| image | result | why | digest | time |\n|---|---|---|---|---:|\n"
@@ -82,8 +84,10 @@ def _blocks(report: RunReport) -> Iterator[str]:
         yield "\n"
     yield from _aliases(report)
     yield from _task_definitions(report)
-    yield from _gantt(report)
     yield from _warnings(report)
+    yield from _gantt(report)
+    yield from _digests(report)
+    yield from _attempts(report)
 
 
 def _origin(report: RunReport) -> Iterator[str]:
@@ -96,6 +100,14 @@ def _origin(report: RunReport) -> Iterator[str]:
         parts.append(f"from the {escape(report.tree)}")
     if parts:
         yield f"Tags computed {' '.join(parts) if report.tree else 'for ' + ' '.join(parts)}.\n\n"
+
+
+def _savings(report: RunReport) -> Iterator[str]:
+    """Yield how long the images that were there took to build when they were."""
+    known = [image for image in report.images if image.saved_seconds]
+    if known:
+        images = "1 image" if len(known) == 1 else f"{len(known)} images"
+        yield f"⏱️ **{format_seconds(report.saved_seconds)} of building saved**: {images} did not have to be built.\n\n"
 
 
 def _failures(report: RunReport) -> Iterator[str]:
@@ -119,6 +131,8 @@ def _row(image: ImageResult) -> str:
         why = "<br>".join(part for part in (escape(image.error), why) if part)
     digest = code(image.digest) if image.digest and image.status in AVAILABLE else "-"
     time = format_seconds(image.seconds) if image.seconds else "-"
+    if image.saved_seconds:
+        time = f"saved {format_seconds(image.saved_seconds)}"
     return f"| {code(image.name)} | {_ICONS[image.status]} {image.status.value} | {why or '-'} | {digest} | {time} |\n"
 
 
@@ -172,7 +186,31 @@ def _gantt(report: RunReport) -> Iterator[str]:
     yield "\n".join([*lines, "```", "", ""])
 
 
+def _digests(report: RunReport) -> Iterator[str]:
+    """Yield what deployments and scripts take, in one block that GitHub gives a button to copy."""
+    pinned = [(image.name, image.pinned) for image in report.images if image.pinned]
+    if pinned:
+        lines = "\n".join(f"{_literal(one_line(name))} {_literal(one_line(str(place)))}" for name, place in pinned)
+        yield f"<details><summary>references by digest</summary>\n\n<pre>\n{lines}\n</pre>\n\n</details>\n\n"
+
+
+def _attempts(report: RunReport) -> Iterator[str]:
+    """Yield what was repeated and why."""
+    found = [*(attempt for image in report.images for attempt in image.attempts), *report.attempts]
+    if not found:
+        return
+    title = f"{len(found)} {'retry' if len(found) == 1 else 'retries'}"
+    lines = [
+        f"- {escape(item.reason or item.subject or item.kind)}, again after {format_seconds(item.wait_seconds)}"
+        for item in found[:_ATTEMPTS]
+    ]
+    if len(found) > _ATTEMPTS:
+        lines.append(f"- … and {len(found) - _ATTEMPTS} more")
+    yield "\n".join([f"<details><summary>{title}</summary>", "", *lines, "", "</details>", "", ""])
+
+
 def _warnings(report: RunReport) -> Iterator[str]:
     if report.warnings:
         yield "**Warnings**\n\n"
         yield from (f"- ⚠️ {escape(warning, 1000)}\n" for warning in report.warnings)
+        yield "\n"

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from pipeline_kit.outputs.github import group
-from pipeline_kit.outputs.sanitize import log_line, one_line
+from pipeline_kit.outputs.sanitize import inert_json, log_line, one_line
 from pipeline_kit.outputs.text import format_seconds, tolerate
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class JsonProgress(LineProgress):
             "text": event.text,
             "seconds": round(event.seconds, 3),
         }
-        self._stream.write(json.dumps(document) + "\n")
+        self._stream.write(inert_json(json.dumps(document)) + "\n")
 
 
 class GithubProgress(LineProgress):

@@ -32,12 +32,17 @@ class AliasResult:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that failed and was followed by another: its class (faults table), HTTP status, seconds waited."""
+    """One attempt that failed and was followed by another: its class (faults table), HTTP status, seconds waited.
+
+    ``reason`` says for people what failed; ``subject`` is the reference that was asked about, ``""`` for a push.
+    """
 
     number: int
     kind: str
     status: int | None = None
     wait_seconds: float = 0.0
+    reason: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class ImageResult:
     seconds: float = 0.0
     reasons: tuple[str, ...] = ()
     started: float = 0.0
+    saved_seconds: float | None = None
+    """What building it took the run that did, for an image that was there; ``None`` where it was not asked or told."""
     size: int | None = None
     aliases: tuple[AliasResult, ...] = ()
     attempts: tuple[Attempt, ...] = ()
@@ -106,6 +113,9 @@ class RunReport:
     requests: int = 0
     """HTTP requests to registries."""
     retries: int = 0
+    """How often a request or a push was repeated: as many as there are ``attempts``, here and in the images."""
+    attempts: tuple[Attempt, ...] = ()
+    """Those that belong to no image of the run, such as questions about base images."""
     commit: str = ""
     ref: str = ""
     tree: str = ""
@@ -113,7 +123,16 @@ class RunReport:
     run_url: str = ""
     task_definitions: tuple[TaskDefinitionResult, ...] = ()
     warnings: tuple[str, ...] = ()
+    located: Mapping[str, Location] = field(default_factory=dict)
+    """Where those warnings are that have a place in a file, by their text."""
     tool_version: str = ""
+    scope: str = "trusted"
+    """The run's trust scope: ``trusted``, or the name of its lane."""
+
+    @property
+    def saved_seconds(self) -> float:
+        """Return the build seconds that were not spent, as far as they are known."""
+        return sum(image.saved_seconds or 0.0 for image in self.images)
 
     def named(self, statuses: frozenset[Status]) -> tuple[ImageResult, ...]:
         """Return the images with one of ``statuses``, in the report's order."""

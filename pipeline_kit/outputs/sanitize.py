@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Compiled at its first use, which most runs never come to.
 # Cc but tab and newline; Zl and Zp; the Cf that hide or reorder text; lone surrogates. Some scripts need ZWJ and ZWNJ.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_UNSAFE_IN_LINE = re.compile(f"[\t\n]|{_UNSAFE.pattern}")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
@@ -24,14 +24,14 @@ def visible(text: str) -> str:
 
     Idempotent. The result can be encoded as UTF-8.
     """
-    return text if text.isprintable() else _UNSAFE.sub(_escaped, text)
+    return text if text.isprintable() else re.sub(_UNSAFE, _escaped, text)
 
 
 def one_line(text: str, limit: int = 500) -> str:
     r"""Return ``text`` on one line (``\n`` spelt out), cut to ``limit`` characters with an ellipsis. Idempotent."""
     # Cut before escaping as well, so that a megabyte of control codes is not escaped for nothing.
     line = text[: limit + 1]
-    line = line if line.isprintable() else _UNSAFE_IN_LINE.sub(_escaped, line)
+    line = line if line.isprintable() else re.sub(f"[\t\n]|{_UNSAFE}", _escaped, line)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
@@ -44,6 +44,21 @@ def log_line(text: str, limit: int = 4000) -> str:
     last = text.rstrip("\r\n").rpartition("\r")[2]
     line = _COLOUR.sub("", last).expandtabs(8)
     return one_line(line, limit).replace("##[", "## [")
+
+
+def inert(text: str) -> str:
+    """Return lines of which GitHub's runner takes none for a command; see :func:`log_line`. Idempotent.
+
+    Leading blanks do not count for the runner (``ActionCommand.TryParseV2`` trims), so a space goes between the colons.
+    """
+    if "::" not in text and "##[" not in text:
+        return text
+    return re.sub(r"(?m)^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
+
+
+def inert_json(text: str) -> str:
+    """Return JSON text with the same value, in which no ``##[`` stands; ``::`` never begins a line of JSON."""
+    return text.replace("##[", "#\\u0023[")
 
 
 def display_width(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,10 +36,11 @@ class BuildRequest:
     ssh: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    content_tag: str = ""
+    """What the image will be called once it is whole; ``tag`` differs from it where only some platforms are built."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContextFile:
+class ContextFile(NamedTuple):
     """One entry of a build context as it is to be sent, ignore rules applied.
 
     ``path`` is relative to the context, ``/``-separated; ``mode`` is a whole ``st_mode``, its type bits (regular file,
@@ -52,8 +53,7 @@ class ContextFile:
     link: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildOutcome:
+class BuildOutcome(NamedTuple):
     """What became of one request.
 
     Built and in the registry without a tag: ``digest``. Built and only in the engine: ``digest`` is ``None`` and
@@ -66,6 +66,8 @@ class BuildOutcome:
     error: str = ""
     log_tail: tuple[str, ...] = ()
     """At most the last 40 lines of the failed step's output, not sanitised."""
+    exit_code: int = 1
+    """Of a failure: 1 for a build; 3 or 4 where the push that belongs to it was refused or found no registry."""
     is_blocked: bool = False
     """True when it was not tried because an image it builds upon failed; ``error`` names that image."""
     started: float = 0.0
@@ -73,8 +75,7 @@ class BuildOutcome:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class BuildEvent:
+class BuildEvent(NamedTuple):
     """A line of live progress: ``kind`` is ``start``, ``step``, ``log``, ``done`` or ``failed``."""
 
     image: str

@@ -244,7 +244,7 @@ def test_a_missing_repository_of_ecr_is_refused(
     shop: Path, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where repositories are not created by a push, NAME_UNKNOWN is no absent tag, and the remedy is spelled out."""
-    monkeypatch.setattr("pipeline_kit.adapters.registry.failures.is_ecr_host", lambda _: True)
+    monkeypatch.setattr("pipeline_kit.adapters.registry.hints.is_ecr_host", lambda _: True)
     registry.creates_repositories = False
     found = plan(shop)
     image = found.images["web"]

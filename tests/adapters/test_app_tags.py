@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -481,7 +480,7 @@ def test_max_age_makes_a_tag_due_again(checkout: Checkout) -> None:
 
     def at(now: float) -> str:
         with open_session(root, None, environment()) as session:
-            around = replace(session.around, now=now)
+            around = session.around._replace(now=now)
             return str(compute_tags(session.project, ("api",), around, None).keyed["api"].tag)
 
     start = 1_700_000_000.0

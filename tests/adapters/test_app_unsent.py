@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_kit.adapters.filesystem import DirectoryTree
+from pipeline_kit.adapters.directory import DirectoryTree
 from pipeline_kit.app.unsent import IgnoredByAll
 from pipeline_kit.dockerignore import IgnoreRules
 

@@ -52,6 +52,8 @@ def test_github_push(tmp_path: Path) -> None:
         branch="main",
         base_commit=BASE,
         run_url="https://github.example/acme/shop/actions/runs/7/attempts/2",
+        run_number=7,
+        run_attempt=2,
         output_file=Path("/runner/output"),
         summary_file=Path("/runner/summary"),
     )

@@ -479,19 +479,19 @@ def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def test_the_command_ends_with_0_or_5(shop: Checkout) -> None:
     """Clean: 0; warnings only: 0; an error: 5; allowed: 0; JSON says the same."""
-    done = _run(shop.root, "doctor")
+    done = _run(shop.root, "doctor", "--only", "checkout")
     assert (done.returncode, done.stdout) == (0, "no findings\n")
     shop.write("api/notes")
-    assert _document(_run(shop.root, "doctor", "--json"))["findings"][0]["severity"] == "warning"
+    assert _document(_run(shop.root, "doctor", "--only", "checkout", "--json"))["findings"][0]["severity"] == "warning"
     _lfs_pointer(shop)
-    told = _run(shop.root, "doctor")
+    told = _run(shop.root, "doctor", "--only", "checkout")
     assert told.returncode == 5
     assert "lfs-pointer in api (api): 1 path" in told.stdout
     assert "do: git lfs install --local && git lfs pull" in told.stdout
-    assert _document(_run(shop.root, "doctor", "--json"))["exit_code"] == 5
-    assert _run(shop.root, "doctor", "web").returncode == 0
-    assert _run(shop.root, "doctor", "--allow", "lfs-pointer").returncode == 0
-    assert _run(shop.root, "doctor", "--allow", "nonsense").returncode == 2
+    assert _document(_run(shop.root, "doctor", "--only", "checkout", "--json"))["exit_code"] == 5
+    assert _run(shop.root, "doctor", "--only", "checkout", "web").returncode == 0
+    assert _run(shop.root, "doctor", "--only", "checkout", "--allow", "lfs-pointer").returncode == 0
+    assert _run(shop.root, "doctor", "--only", "checkout", "--allow", "nonsense").returncode == 2
 
 
 def test_an_unknown_image_is_a_usage_error(shop: Checkout) -> None:
@@ -505,11 +505,11 @@ def test_hostile_names_are_printable_and_stay_on_their_line(shop: Checkout) -> N
     names = (b"\x1b[2J", b"a\nerror    lfs-pointer", b"\xe2\x80\xaegnp", b"\xff\xfe", b"::error::x", b"\r")
     for name in names:
         shop.write(b"api/" + name)
-    done = _run(shop.root, "doctor")
+    done = _run(shop.root, "doctor", "--only", "checkout")
     assert done.returncode == 0
     assert all(line.isprintable() for line in done.stdout.split("\n"))
     assert not any(line.startswith(("error", "::")) for line in done.stdout.splitlines())
-    (finding,) = _document(_run(shop.root, "doctor", "--json"))["findings"]
+    (finding,) = _document(_run(shop.root, "doctor", "--only", "checkout", "--json"))["findings"]
     assert finding["count"] == len(names)
     assert all(path.isprintable() for path in finding["paths"])
 
@@ -526,7 +526,7 @@ def test_long_lists_are_cut_and_counted(shop: Checkout) -> None:
 def test_a_secret_never_appears(shop: Checkout) -> None:
     """Doctor names the file, never what it holds."""
     _secret(shop)
-    done = _run(shop.root, "-v", "doctor")
+    done = _run(shop.root, "-v", "doctor", "--only", "checkout")
     assert ".npmrc" in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
 

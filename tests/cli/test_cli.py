@@ -293,7 +293,7 @@ def test_a_wrong_password(shop: Shop, home: Path, command: str, *, token: bool) 
         logged_in(home, registry.host, "user", "hunter2")
         ran = shop.run(command)
         assert ran.code == 3
-        assert "docker login" in ran.err
+        assert "pipeline-kit login" in ran.err
         assert "hunter2" not in ran.out + ran.err
         assert base64.b64encode(b"user:hunter2").decode() not in ran.out + ran.err
         assert not registry.requests("PUT|POST|PATCH", "/v2/")

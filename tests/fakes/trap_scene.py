@@ -120,7 +120,7 @@ class TrapScene:
     def keyed(self) -> Keyed:
         """Return the key and what it was made from."""
         with open_session(self.root, None, environment()) as session:
-            return compute_tags(session.project, ("api",), session.around, session.registry).keyed["api"]
+            return compute_tags(session.project, ("api",), session.around, lambda: session.registry).keyed["api"]
 
     def plan(self, *, offline: bool = False) -> PlannedImage:
         """Return what is planned."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import stack
 from fakes.fake_clock import FakeClock
-from fakes.push_proxy import push_proxy
+from fakes.fault_proxy import FaultProxy
 
 from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.errors import EngineUnreachable, InputError, RegistryUnreachable
@@ -134,7 +134,7 @@ class Bench:
         for request in requests:
             if push and outcomes[request.name].is_local:
                 digest = builder.push(request, self.events.append)
-                outcomes[request.name] = replace(outcomes[request.name], digest=digest)
+                outcomes[request.name] = outcomes[request.name]._replace(digest=digest)
         return outcomes
 
     def log(self, name: str) -> list[str]:
@@ -250,13 +250,14 @@ def test_jobs_limit_what_is_built_at_once(bench: Bench) -> None:
 
 
 def test_registry_that_nobody_listens_at(bench: Bench) -> None:
-    """A push to a dead port is tried four times and then fails; the image beside it is pushed."""
+    """A push to a dead port is tried four times, which is told each time, and then fails; the other is pushed."""
+    told: list[str] = []
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         dead = f"127.0.0.1:{unused.getsockname()[1]}"
         lost = bench.request("lost", f"FROM {bench.base}\nRUN echo {bench.mark}\n", repository=f"{dead}/x/lost")
         fine = bench.request("fine", f"FROM {bench.base}\nRUN echo {bench.mark} fine\n")
-        builder = bench.open()
+        builder = bench.open(on_retry=lambda name, retry: told.append(f"{name} {retry.failed_attempt}"))
         outcomes = builder.build([lost, fine], push=True, on_event=bench.events.append)
         if outcomes["lost"].is_local:
             with pytest.raises(RegistryUnreachable):
@@ -264,19 +265,22 @@ def test_registry_that_nobody_listens_at(bench: Bench) -> None:
             assert bench.has(fine, builder.push(fine, bench.events.append))
         else:
             assert "refused" in outcomes["lost"].error
+            assert outcomes["lost"].exit_code == RegistryUnreachable.exit_code
             assert bench.has(fine, outcomes["fine"].digest)
     assert len(bench.clock.sleeps) == 3
+    assert told == ["lost 1", "lost 2", "lost 3"]
 
 
 def test_registry_that_is_busy_once(bench: Bench) -> None:
     """A manifest refused with 503 is pushed again."""
-    with push_proxy(bench.host, failures=1) as proxy:
+    with FaultProxy(bench.host) as proxy:
+        proxy.add("answer", method="PUT", path="/manifests/", body=b"busy")
         repository = f"{proxy.host}/builders/{bench.mark}/busy"
         busy = bench.request("busy", f"FROM {bench.base}\nRUN echo {bench.mark}\n", repository=repository)
         outcomes = bench.build(busy)
         assert outcomes["busy"].error == ""
         assert bench.has(busy, outcomes["busy"].digest)
-        assert proxy.refused == 1
+        assert [hit.status for hit in proxy.hits() if hit.fault] == [503]
 
 
 def test_interruption_leaves_nothing(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

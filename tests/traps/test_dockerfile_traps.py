@@ -1,7 +1,4 @@
-"""The Dockerfile and BuildKit side of the traps table: one test a row, named after the row, saying what is right.
-
-Without a test, since no feature answers it yet: a tag that is present while its manifest's children or blobs are gone.
-"""
+"""The Dockerfile and BuildKit side of the traps table: one test a row, named after the row, saying what is right."""
 
 from __future__ import annotations
 
@@ -14,18 +11,18 @@ import sys
 import tarfile
 import tempfile
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import stack_programs
 from fakes.command_line import run
 from fakes.fake_registry import FakeRegistry, digest_of
 from fakes.fake_registry_answers import to_json
 from fakes.project_files import WHOLE, config_text, environment
 from fakes.trap_scene import StoringBuilder
 
-from pipeline_kit.adapters.registry import failures
+from pipeline_kit.adapters.registry import hints
 from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
 from pipeline_kit.content_tag import KEY_LABEL
@@ -62,6 +59,7 @@ ROWS = {
     "mtime": "test_mtime",
     "attestations": "test_attestations",
     "retag through `docker pull/tag/push` or `imagetools create`": "test_retag",
+    "tag present, manifest children/blobs gone (GC, lifecycle)": "test_children_and_blobs_gone",
     "pull-through/mirror caches": "test_pull_through_and_mirrors",
     "ECR specifics": "test_ecr_specifics",
 }
@@ -238,7 +236,7 @@ def test_run_that_downloads(scene: TrapScene) -> None:
 
     def at(now: float) -> str | None:
         with open_session(scene.root, None, environment()) as session:
-            around = replace(session.around, now=now)
+            around = session.around._replace(now=now)
             return compute_tags(session.project, ("api",), around, None).keyed["api"].tag
 
     assert at(start) == at(start + 1)
@@ -381,14 +379,14 @@ def test_platform_list(scene: TrapScene) -> None:
 
 
 def test_bake(scene: TrapScene) -> None:
-    """A bake file is refused, not half understood: no image is keyed from unresolved inherits, matrix or variables."""
-    scene.write({"docker-bake.hcl": 'target "api" {\n  context = "app"\n}\n'})
+    """Bake resolves its own file; where it cannot, no image is keyed from unresolved inherits, matrix or variables."""
+    scene.write({"docker-bake.hcl": 'target "api" {\n  context = nothing\n}\n'})
     images = {"api": {"context": "app"}}
     text = config_text(images, registry=scene.registry.host, imports=["docker-bake.hcl"])
     scene.write({"pipeline-kit.yaml": text})
-    ran = run(scene.root, "tag")
+    ran = run(scene.root, "tag", env={"DOCKER_CONFIG": str(stack_programs.docker_config())})
     assert (ran.code, ran.out) == (2, "")
-    assert "imports are not read by this version" in ran.err
+    assert "docker-bake.hcl:2:13: bake refuses it" in ran.err
 
 
 def test_copy_flags_and_globs(scene: TrapScene) -> None:
@@ -501,6 +499,35 @@ def test_attestations(scene: TrapScene) -> None:
     assert (planned.action, planned.missing_platforms) == (Action.COMPLETE, ("linux/arm64",))
 
 
+def test_children_and_blobs_gone(scene: TrapScene) -> None:
+    """A tag whose parts a clean-up took is a hit for who asks the tag alone; ``verify: deep`` builds what is gone."""
+    registry, both = scene.registry, ["linux/amd64", "linux/arm64"]
+    images = {"api": {"context": "app", "platforms": both}}
+
+    def write(verify: str) -> None:
+        scene.write({"pipeline-kit.yaml": config_text(images, registry=registry.host, verify=verify)})
+
+    write("deep")
+    assert scene.build(StoringBuilder(registry)).exit_code == 0
+    document = json.loads(registry.manifests["shop/api"][registry.tags["shop/api"][scene.tag()]][1])
+    amd, arm = (child["digest"] for child in document["manifests"])
+    layer = json.loads(registry.manifests["shop/api"][amd][1])["layers"][0]["digest"]
+    for store, digest, platform in (
+        (registry.blobs, layer, "linux/amd64"),
+        (registry.manifests, arm, "linux/arm64"),
+    ):
+        del store["shop/api"][digest]
+        write("record")
+        assert scene.plan().action is Action.SKIP
+        write("deep")
+        planned = scene.plan()
+        assert (planned.action, planned.missing_platforms) == (Action.COMPLETE, (platform,))
+        builder = StoringBuilder(registry)
+        assert scene.build(builder).exit_code == 0
+        assert [request.platforms for request in builder.requests] == [(platform,)]
+        assert scene.plan().action is Action.SKIP
+
+
 def test_retag(scene: TrapScene) -> None:
     """An alias is one PUT of the very manifest bytes: every platform stays, no index is wrapped, nothing is pulled."""
     registry = scene.registry
@@ -512,8 +539,9 @@ def test_retag(scene: TrapScene) -> None:
     builder = StoringBuilder(registry)
     assert scene.build(builder).exit_code == 0
     assert builder.requests == []
-    assert [(put.path, put.body) for put in registry.requests("PUT")] == [("/v2/shop/api/manifests/latest", odd)]
-    assert registry.requests("POST") == registry.requests(path="/blobs/") == []
+    tags = [put for put in registry.requests("PUT", "/manifests/") if "/manifests/sha256" not in put.path]
+    assert [(put.path, put.body) for put in tags] == [("/v2/shop/api/manifests/latest", odd)]
+    assert {put.body for put in registry.requests("PUT", "/blobs/")} <= {b"{}"}, "only the alias record's empty blob"
     assert registry.tags["shop/api"]["latest"] == digest == digest_of(odd)
 
 
@@ -534,7 +562,7 @@ def test_pull_through_and_mirrors(scene: TrapScene) -> None:
 def test_ecr_specifics(scene: TrapScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing repository is no missing image; an immutable tag and an expired token are said, not built around."""
     registry = scene.registry
-    monkeypatch.setattr(failures, "is_ecr_host", lambda host: host == registry.host)
+    monkeypatch.setattr(hints, "is_ecr_host", lambda host: host == registry.host)
     registry.creates_repositories = False
     planned = scene.plan()
     assert (planned.action, planned.verdict) == (Action.BLOCKED, Verdict.DENIED)

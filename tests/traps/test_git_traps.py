@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -127,7 +128,13 @@ def test_symlink_retarget(scene: TrapScene) -> None:
 
 
 def test_assume_unchanged_and_skip_worktree(scene: TrapScene) -> None:
-    """Flags hide an edit from git status, never from the key: the real bytes count, and doctor names the files."""
+    """Flags hide an edit from git status, never from the key: the real bytes count, and doctor names the files.
+
+    Files flagged skip-worktree are refused unless they are allowed.
+    """
+    config = json.loads((scene.root / "pipeline-kit.yaml").read_text())
+    scene.write({"pipeline-kit.yaml": json.dumps({**config, "allow": ["skip-worktree"]})})
+    scene.commit()
     before = scene.tag()
     scene.git("update-index", "--assume-unchanged", "app/a.txt")
     scene.git("update-index", "--skip-worktree", "app/lib/b.txt")
@@ -319,7 +326,9 @@ def test_no_git(scene: TrapScene, tmp_path: Path) -> None:
     assert tag(lossy) != expected
     (lossy / "app/run.sh").chmod(0o755)
     assert tag(lossy) == expected
-    assert "no-git" in {finding["rule"] for finding in run(good, "doctor", "--json").json()["findings"]}
+    assert "no-git" in {
+        finding["rule"] for finding in run(good, "doctor", "--only", "checkout", "--json").json()["findings"]
+    }
 
 
 def test_dubious_ownership(scene: TrapScene, monkeypatch: pytest.MonkeyPatch) -> None:

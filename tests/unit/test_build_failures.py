@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ("manifest invalid: no", RegistryRefused),
         ("write /x: no space left on device", EngineUnreachable),
         ("An image does not exist locally with the tag: h/r", PushFailed),
+        ("tag does not exist: 127.0.0.1:5000/r:t", PushFailed),
     ],
 )
 def test_push_errors(text: str, error: type[PipelineKitError]) -> None:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.github_runner import runner_acts, runner_reads
 from fakes.sample_report import HOSTILE, digest, image, sample
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_kit.config.model import Location
 from pipeline_kit.errors import OutputFailed
 from pipeline_kit.outputs.github import Annotation, group, mask, report_annotations, stopped
 from pipeline_kit.outputs.github_files import format_outputs, github_outputs, write_outputs, write_summary
@@ -23,42 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _runner_reads(text: str) -> dict[str, str]:
-    """Read an outputs file as the runner does (actions/runner, FileCommandManager, on Linux: lines end with LF)."""
-    found: dict[str, str] = {}
-    lines = iter(text.split("\n"))
-    for line in lines:
-        if not line:
-            continue
-        equals, heredoc = line.find("="), line.find("<<")
-        if equals >= 0 and (heredoc < 0 or equals < heredoc):
-            name, _, value = line.partition("=")
-        else:
-            name, sign, delimiter = line.partition("<<")
-            assert sign, f"invalid format: {line!r}"
-            body: list[str] = []
-            while (entry := next(lines)) != delimiter:
-                body.append(entry)
-            value = "\n".join(body)
-        found[name] = value
-    return found
-
-
-def _runner_acts(lines: list[str]) -> list[str]:
-    """Return the lines the runner takes for commands (ActionCommand.TryParseV2, TryParse; stop-commands honoured)."""
-    acted: list[str] = []
-    token = ""
-    for line in "\n".join(lines).split("\n"):
-        start = line.lstrip()
-        if token:
-            token = "" if start == f"::{token}::" else token
-        elif stop := re.match(r"::stop-commands::(.+)", start):
-            token = stop.group(1)
-        elif start.startswith("::") or "##[" in line:
-            acted.append(line)
-    return acted
-
-
 _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True)
 _VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
     [text for text in HOSTILE if "\ud800" not in text]
@@ -68,7 +33,7 @@ _VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sa
 @given(st.dictionaries(_NAMES, _VALUES, max_size=5))
 def test_the_runner_reads_back_exactly_what_was_written(outputs: dict[str, str]) -> None:
     """Any value, and no output that was not meant."""
-    assert _runner_reads(format_outputs(outputs)) == outputs
+    assert runner_reads(format_outputs(outputs)) == outputs
 
 
 def test_delimiters_are_random_and_not_in_the_value() -> None:
@@ -136,7 +101,7 @@ def test_outputs_are_appended_after_an_unfinished_line(tmp_path: Path) -> None:
     path = tmp_path / "output"
     path.write_text("x=1")
     write_outputs(path, sample())
-    read = _runner_reads(path.read_text())
+    read = runner_reads(path.read_text())
     assert read == {"x": "1", **github_outputs(sample())}
 
 
@@ -217,7 +182,7 @@ def test_more_than_ten_annotations_are_counted() -> None:
 def test_build_output_in_a_group_runs_no_command(hostile: str) -> None:
     """The runner acts on our group and on nothing else."""
     lines = list(group(f"api {hostile}", [hostile, "x"]))
-    acted = _runner_acts(lines)
+    acted = runner_acts(lines)
     assert len(acted) == 2
     assert acted[0].startswith("::group::api ")
     assert acted[1] == "::endgroup::"
@@ -240,3 +205,23 @@ def test_the_stop_token_differs_each_time() -> None:
 def test_masks_hide_every_line_and_never_nothing(value: str, commands: tuple[str, ...]) -> None:
     """The runner matches lines; an empty mask would hide everything."""
     assert mask(value) == commands
+
+
+def test_outputs_beyond_the_limit_are_left_out_whole(tmp_path: Path) -> None:
+    """Never half a JSON document; the small ones that jobs are guarded by come first; which are missing is said."""
+    images = tuple(image(f"image{number:05}", Status.BUILT, digest=digest("a")) for number in range(3000))
+    with pytest.raises(OutputFailed, match="not written: the outputs images, matrix"):
+        write_outputs(tmp_path / "out", RunReport(images))
+    found = runner_reads((tmp_path / "out").read_text())
+    assert list(found) == ["digests", "built", "skipped", "task-definition"]
+    assert len(json.loads(found["digests"])) == len(json.loads(found["built"])) == 3000
+
+
+def test_a_warning_with_a_place_is_shown_there() -> None:
+    """At its file, line and column; one without stays at the job."""
+    report = replace(sample(), warnings=("x", "y"), located={"x": Location("sub/pipeline-kit.yaml", 3, 5)})
+    shown = [item.format() for item in report_annotations(report) if item.level == "warning"]
+    assert shown == [
+        "::warning file=sub/pipeline-kit.yaml,line=3,col=5,title=pipeline-kit::x",
+        "::warning title=pipeline-kit::y",
+    ]

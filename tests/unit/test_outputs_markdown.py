@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pipeline_kit.outputs.markdown import SUMMARY_LIMIT, escape, markdown_summary
-from pipeline_kit.outputs.report import RunReport
+from pipeline_kit.outputs.report import Attempt, RunReport
 from pipeline_kit.outputs.sanitize import one_line
 from pipeline_kit.plan import Status
 
@@ -106,3 +106,17 @@ def test_a_huge_run_is_cut_at_a_row_below_the_limit() -> None:
 def test_any_limit_holds(limit: int) -> None:
     """Even one that leaves no room at all."""
     assert len(markdown_summary(sample(hostile="名前" * 100), limit=limit).encode()) <= limit
+
+
+def test_the_summary_says_what_was_saved_and_repeated() -> None:
+    """Time saved above the table and in its row, references to copy, retries with their reasons."""
+    skipped = replace(image("web", Status.SKIPPED, digest=digest("b")), saved_seconds=75.0)
+    retried = replace(sample().images[0], attempts=(Attempt(1, "transient-http", 503, 1.25, "HEAD api: 503 <b>"),))
+    text = markdown_summary(replace(sample(), images=(skipped, retried)))
+    plain = html.unescape(text)
+    assert "**1 min 15 s of building saved**: 1 image did not have to be built." in plain
+    assert "| saved 1 min 15 s |" in plain
+    assert f"web registry.example:5000/shop/web@{digest('b')}\n" in plain
+    assert "<summary>1 retry</summary>" in text
+    assert "- HEAD api: 503 <b>, again after 1.2 s" in plain
+    assert "<b>" not in text

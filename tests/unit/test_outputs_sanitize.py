@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
+from fakes.github_runner import runner_acts
 from fakes.sample_report import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_kit.outputs.sanitize import display_width, fit, log_line, one_line, visible
+from pipeline_kit.outputs.sanitize import display_width, fit, inert, inert_json, log_line, one_line, visible
 
 _ANY = st.text(st.characters()) | st.text("\x1b[0m\r\n\t#:\u202e\ud800a", max_size=30) | st.sampled_from(HOSTILE)
 
@@ -80,3 +82,14 @@ def test_fitting_never_takes_more_columns_than_allowed(text: str, columns: int) 
 def test_display_width_counts_columns() -> None:
     """East Asian wide characters and emoji take two, combining marks none."""
     assert [display_width(text) for text in ("abc", "名前", "🐳", "e\u0301", "")] == [3, 4, 2, 1, 0]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_inert_lines_are_no_commands(text: str) -> None:
+    """Neither at the beginning of a line, after blanks, nor within it; JSON keeps its value."""
+    lines = inert(f"a\n{text}\n  {text}\n\t{text}")
+    assert runner_acts(lines.split("\n")) == []
+    assert inert(lines) == lines
+    document = json.dumps({"a": text, text: [text]}, indent=2)
+    assert runner_acts(inert_json(document).split("\n")) == []
+    assert json.loads(inert_json(document)) == json.loads(document)

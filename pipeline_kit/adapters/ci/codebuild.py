@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from pipeline_kit.adapters.ci.context import Ci, Variables, is_ref, short_branch, shown
@@ -23,8 +22,7 @@ _CONSOLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     ref: str = ""
     pull_request: int | None = None
 
@@ -47,6 +45,7 @@ def context(environ: Mapping[str, str]) -> Ci:
         pull_request=source.pull_request,
         is_fork_pull_request=None if is_pull else False,
         run_url=_run_url(variables.text("CODEBUILD_BUILD_ARN")),
+        run_number=variables.number("CODEBUILD_BUILD_NUMBER"),
         warnings=tuple(variables.warnings),
     )
 

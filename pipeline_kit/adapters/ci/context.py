@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Provider = Literal["github", "codebuild", "local"]
+Provider = Literal["github", "codebuild", "codepipeline", "gitlab", "jenkins", "buildkite", "circleci", "local"]
+"""``codepipeline`` is CodeBuild started by CodePipeline, which tells it neither a branch nor a pull request."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Ci:
+class Ci(NamedTuple):
     """What is known about the run. ``""`` (or ``None``) always means: the CI system did not say so."""
 
     provider: Provider
     event: str = ""
-    """The trigger in the provider's own words: ``push``, ``pull_request``, ``PULL_REQUEST_CREATED``, …"""
+    """The trigger in the provider's own words: ``push``, ``pull_request``, ``merge_request_event``, ``webhook``, …"""
     commit: str = ""
     """Full id of the commit that was checked out (on GitHub pull requests the merge commit)."""
     head_commit: str = ""
     """Full id of a pull request's own last commit; ``""`` outside pull requests."""
     ref: str = ""
-    """The full ref that decides trust: ``refs/heads/…``, ``refs/tags/…``, and ``refs/pull/N/…`` whenever the code may
-    be a pull request's, even if the provider names the default branch (``pull_request_target``, ``issue_comment``)."""
+    """The full ref that decides trust: ``refs/heads/…``, ``refs/tags/…``, and ``refs/pull/N/…`` (whatever the provider
+    calls pull requests) whenever the code may be a pull request's, even if the provider names the default branch
+    (``pull_request_target``, ``issue_comment``)."""
     branch: str = ""
     """Short branch name: the pushed one, or a pull request's head. ``""`` for pull requests from a fork, because a fork
     may call its branch ``main``, and for pull requests whose origin is unknown."""
@@ -43,6 +44,9 @@ class Ci:
     can_write: bool | None = None
     """``False`` when the provider gives this kind of run no secrets and a read-only token; ``None`` when it depends."""
     run_url: str = ""
+    run_number: int = 0
+    """A number that grows with every run that is started (GitHub's run id, a build number); 0: not told."""
+    run_attempt: int = 0
     output_file: Path | None = None
     """GitHub's file for step outputs."""
     summary_file: Path | None = None
@@ -78,12 +82,56 @@ class Variables:
         self.warnings.append(f"{source} is {shown(value)}: not a full commit id, ignored")
         return ""
 
+    def number(self, name: str) -> int:
+        """Return a positive number of at most twelve digits; 0 for anything else."""
+        value = self.text(name)
+        return int(value) if value.isascii() and value.isdecimal() and len(value) <= _DIGITS else 0
+
     def ref(self, name: str) -> str:
         """Return a full ref (``refs/…``); ``""`` where it is unset or malformed."""
         value = self.text(name)
         if not value or is_ref(value):
             return value
         self.warnings.append(f"{name} is {shown(value)}: not a full ref, ignored")
+        return ""
+
+    def pull(self, name: str) -> int | None:
+        """Return a pull request's number; ``None`` where it is unset, ``false`` or malformed (then with a warning)."""
+        value = self.text(name)
+        if value in ("", "false"):
+            return None
+        number = self.number(name)
+        if not number:
+            self.warnings.append(f"{name} is {shown(value)}: not a pull request's number")
+        return number or None
+
+    def branch_ref(self, name: str, prefix: str = "refs/heads/") -> str:
+        """Return the full ref for a short branch (or tag) name; ``""`` where it is unset or not a legal name."""
+        value = self.text(name)
+        if not value:
+            return ""
+        ref = f"{prefix}{value}"
+        if is_ref(ref) and not value.startswith("refs/"):
+            return ref
+        self.warnings.append(f"{name} is {shown(value)}: not a name of a branch or tag, ignored")
+        return ""
+
+    def one_ref(self, branch: str, tag: str) -> str:
+        """Return the ref of the variable ``branch`` or ``tag``; ``""`` and a warning where both or neither are set."""
+        of_branch, of_tag = self.branch_ref(branch), self.branch_ref(tag, "refs/tags/")
+        if of_branch and of_tag:
+            self.warnings.append(f"both {branch} and {tag} are set: no ref is assumed")
+            return ""
+        if not self.text(branch) and not self.text(tag):
+            self.warnings.append(f"neither {branch} nor {tag} is set: no branch, and no trusted scope")
+        return of_branch or of_tag
+
+    def url(self, name: str) -> str:
+        """Return an http or https address without credentials and odd characters; ``""`` for anything else."""
+        value = self.text(name)
+        if not value or (_URL.fullmatch(value) and len(value) <= _URL_LENGTH):
+            return value
+        self.warnings.append(f"{name} is not a web address, ignored")
         return ""
 
 
@@ -104,3 +152,6 @@ def shown(value: object) -> str:
 
 
 _SHOWN = 80
+_URL_LENGTH = 2000
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._~%!$&'()*+,;=:@/?#-]*)?")
+_DIGITS = 12

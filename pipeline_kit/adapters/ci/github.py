@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.adapters.ci.context import Ci, Variables, is_ref, short_branch, shown
 from pipeline_kit.adapters.ci.event_file import read_event
@@ -18,8 +17,7 @@ _PULL_EVENTS = ("pull_request", "pull_request_target", "pull_request_review", "p
 _SECRETLESS_EVENTS = ("pull_request", "pull_request_review", "pull_request_review_comment")
 
 
-@dataclass(frozen=True, slots=True)
-class _PullRequest:
+class _PullRequest(NamedTuple):
     """Where the code may come from: ``number`` is ``None`` and ``is_fork`` is ``None`` where the event does not say."""
 
     number: int | None
@@ -53,6 +51,8 @@ def context(environ: Mapping[str, str]) -> Ci:
         is_fork_pull_request=is_fork,
         can_write=False if is_fork is not False and name in _SECRETLESS_EVENTS else None,
         run_url=_run_url(variables),
+        run_number=variables.number("GITHUB_RUN_ID"),
+        run_attempt=variables.number("GITHUB_RUN_ATTEMPT"),
         output_file=_file(variables, "GITHUB_OUTPUT"),
         summary_file=_file(variables, "GITHUB_STEP_SUMMARY"),
         warnings=tuple(variables.warnings),
