@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / "dev"), str(ROOT / "tests")]
 
 import witnesses  # noqa: E402 - found by the path above
 from delay import delayed  # noqa: E402 - beside this file
+from pairs import AS_INSTALLED  # noqa: E402 - beside this file
 from stack_registry import running_registry  # noqa: E402 - found by the path above
 
 from pipeline_kit import content_tags  # noqa: E402 - likewise
@@ -109,7 +110,8 @@ def point(root: Path, host: str, names: Sequence[str]) -> None:
 def seconds(words: Sequence[str], directory: Path) -> float:
     """Return the wall-clock seconds of a command that succeeds."""
     began = time.perf_counter()
-    subprocess.run(words, cwd=directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    subprocess.run(words, cwd=directory, env=AS_INSTALLED, check=True, stdout=quiet, stderr=quiet)
     return time.perf_counter() - began
 
 

@@ -2,15 +2,11 @@
 
 The monorepo is made by ``make_monorepo.py`` unless DIR holds one already. Measured clean, and with 50 files modified
 and 500 untracked; each with the peak memory of ``tag`` itself (its git processes apart).
-
-The package is compiled first, as an installed one is: PYTHONDONTWRITEBYTECODE, which images of CI set, would have each
-run compile it anew.
 """
 
 from __future__ import annotations
 
 import argparse
-import compileall
 import os
 import subprocess
 import sys
@@ -21,8 +17,6 @@ from typing import TYPE_CHECKING
 
 from make_monorepo import Size, commit, write_tree
 from pairs import Command, compare
-
-import pipeline_kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +35,6 @@ def main() -> None:
             directory.mkdir(parents=True)
             write_tree(directory, Size(files=arguments.files, images=arguments.images))
             commit(directory)
-        compileall.compile_dir(Path(pipeline_kit.__file__).parent, quiet=1)
         print(f"{arguments.files} files, {arguments.images} images, clean tree")
         _compare(directory, arguments.runs)
         with _dirtied(directory):

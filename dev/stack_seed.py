@@ -60,11 +60,23 @@ def seed_base(
         # --provenance=false: a statement about the build's time would give each push another digest.
         options = ["--provenance=false", "--platform", ",".join(platforms), "--tag", reference, "--push", "--quiet"]
         options += ["--build-arg", "SOURCE_DATE_EPOCH=0"]
-        run_docker(engine, ["buildx", "build", *options, folder])
+        _build(engine, [*options, folder])
     digest = manifest_digest(registry_host, repository, tag)
     if digest is None:
         raise StackError(f"{reference} was pushed, but the registry does not have it")
     return digest
+
+
+def _build(engine: Engine, options: list[str]) -> None:
+    """Build, and again where two builds of one image at once were too much for the containerd store."""
+    for is_last in (False, False, True):
+        try:
+            run_docker(engine, ["buildx", "build", *options])
+        except StackError as error:
+            if is_last or "already exists" not in str(error):
+                raise
+        else:
+            return
 
 
 def manifest_digest(registry_host: str, repository: str, reference: str) -> str | None:

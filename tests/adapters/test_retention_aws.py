@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
 from fakes.fake_ecs import FakeEcs
 from fakes.fake_ecs_usage import UsageState
 
@@ -115,6 +116,8 @@ def ecr(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         "AWS_DEFAULT_REGION": "eu-west-1",
     }.items():
         monkeypatch.setenv(name, value)
+    # Every server of a process has one state in common, and other files' tests leave theirs.
+    urllib3.request("POST", f"{moto_url}/moto-api/reset")
     client = boto3.client("ecr")
     client.create_repository(repositoryName="shop/web")
     yield client

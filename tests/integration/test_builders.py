@@ -155,8 +155,15 @@ def classic_env(running_stack: stack.Stack) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(params=_KINDS)
-def bench(request: pytest.FixtureRequest, registry_host: str, engine_env: dict[str, str], tmp_path: Path) -> Bench:
+def bench(
+    request: pytest.FixtureRequest,
+    running_stack: stack.Stack,
+    registry_host: str,
+    engine_env: dict[str, str],
+    tmp_path: Path,
+) -> Bench:
     """One builder after the other."""
+    stack.seed_base(running_stack.engine, registry_host)
     kind = str(request.param)
     environ = engine_env if kind.endswith("containerd") else request.getfixturevalue("classic_env")
     contexts = tmp_path / "contexts"
