@@ -19,8 +19,6 @@ ACCEPTED = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 MAX_BYTES = 4 * 1024 * 1024
 
-_VARIANT_DEFAULTS = {"arm64": "v8", "arm": "v7"}
-
 
 def normalize_platform(text: str) -> str:
     """Return ``os/arch[/variant]`` as containerd normalises it: lower case, aliases resolved, default variants dropped.

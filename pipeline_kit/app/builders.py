@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.adapters.registry.credentials import CredentialChain, DockerConfig
+from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.app.context_files import context_files
 from pipeline_kit.app.docker_config import docker_config_for
 from pipeline_kit.execute.publish import require_certain
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.session import Session
     from pipeline_kit.ports.builder import Builder
-
-
-class SystemClock:
-    """The machine's clock, as :class:`pipeline_kit.ports.Clock`."""
-
-    def monotonic(self) -> float:
-        """Return seconds that never go backwards."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; a signal's exception ends the wait."""
-        time.sleep(seconds)
 
 
 class RegistryQuestions(NamedTuple):

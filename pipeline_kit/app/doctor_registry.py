@@ -21,7 +21,7 @@ from pipeline_kit.adapters.registry.credentials import CredentialChain, DockerCo
 from pipeline_kit.adapters.registry.network import NetworkFailure
 from pipeline_kit.adapters.registry.probing import ABSENT_TAG, RegistryProbe, is_registry_answer
 from pipeline_kit.adapters.registry.proxies import proxy_for
-from pipeline_kit.app.builders import SystemClock
+from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.checkup.service_facts import Failure, Refused, RegistryFacts, Reply, RepositoryFacts
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.retry import FailureKind

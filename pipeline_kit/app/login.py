@@ -103,7 +103,7 @@ class Login(NamedTuple):
         return LoggedIn(host, credential.username, proof, kept, False, False)
 
     def _prove(self, host: str, credential: Credential) -> Proof:
-        from pipeline_kit.app.builders import SystemClock
+        from pipeline_kit.adapters.system_clock import SystemClock
 
         clock = SystemClock()
         with RegistryProbe(

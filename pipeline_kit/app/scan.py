@@ -156,7 +156,7 @@ def _open(session: Session, image: Reference) -> Scanner:
     from pipeline_kit.adapters.registry.credentials import DockerConfig
     from pipeline_kit.adapters.registry.scans import HarborScanner, QuayScanner, ScanApi
     from pipeline_kit.adapters.registry.transport import Transport
-    from pipeline_kit.app.builders import SystemClock
+    from pipeline_kit.adapters.system_clock import SystemClock
 
     plain = session.project.config.plain_http
     transport = Transport(clock=SystemClock(), environment=session.environ, plain_http=plain)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline_kit.config import ContainerChanges
 from pipeline_kit.errors import InputError, RegistryRefused, RegistryUnreachable, TaskDefinitionError
 from pipeline_kit.plan import Action, Verdict
 from pipeline_kit.task_definition import (
@@ -102,19 +103,7 @@ def edits_of(service: EcsService, images: Mapping[str, str], further: Edits) -> 
     """
     edits: dict[str, ContainerEdit] = {}
     for name in dict.fromkeys([*service.containers, *service.changes, *further]):
-        written = service.changes.get(name)
-        change = ContainerEdit(image=images.get(name))
-        if written is not None:
-            change = ContainerEdit(
-                image=images.get(name),
-                environment=dict(written.environment),
-                secrets=dict(written.secrets),
-                command=written.command,
-                entry_point=written.entry_point,
-                labels=dict(written.labels),
-                log_driver=written.log_driver,
-                log_options=dict(written.log_options),
-            )
+        change = ContainerEdit.of(service.changes.get(name, ContainerChanges()), images.get(name))
         edits[name] = further[name].over(change) if name in further else change
     return edits
 

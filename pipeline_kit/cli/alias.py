@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline_kit.cli.messages import say
+from pipeline_kit.cli.messages import say, tell_unmoved
 from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import json_option, open_session, print_json, print_product
 
@@ -96,8 +96,4 @@ def _lines(done: Sequence[Aliased]) -> list[str]:
 def _tell(done: Sequence[Aliased]) -> None:
     for item in done:
         for moved in item.aliases:
-            if moved.state in ("failed", "skipped"):
-                say(f"error: {item.image.name}: alias {moved.tag}: {moved.detail}")
-                hint = moved.error.hint if moved.error is not None else "to move it back, give --force"
-                if hint:
-                    say(f"  next: {hint}")
+            tell_unmoved(f"{item.image.name}: alias", moved)

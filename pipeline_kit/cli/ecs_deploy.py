@@ -51,7 +51,7 @@ def deploy(
     A service that runs an equal revision is left alone. A rollback is a failure. An interruption leaves the services
     alone and says what goes on.
     """
-    from pipeline_kit.app.builders import SystemClock
+    from pipeline_kit.adapters.system_clock import SystemClock
     from pipeline_kit.app.deploy import Deployer, DeployOptions
     from pipeline_kit.app.signals import interruptible
 

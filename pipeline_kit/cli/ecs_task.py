@@ -44,7 +44,7 @@ def run_task(
     It runs where the service runs, unless the configuration says otherwise. Exits with 1 when the container exits with
     anything but 0 or never ran.
     """
-    from pipeline_kit.app.builders import SystemClock
+    from pipeline_kit.adapters.system_clock import SystemClock
     from pipeline_kit.app.one_off import OneOff, Runner, placement
     from pipeline_kit.app.signals import interruptible
     from pipeline_kit.errors import InputError

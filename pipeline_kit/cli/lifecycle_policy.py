@@ -10,7 +10,14 @@ import click
 
 from pipeline_kit.cli.messages import say
 from pipeline_kit.cli.options import option
-from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
+from pipeline_kit.cli.shared import (
+    images_argument,
+    json_option,
+    manifests_option,
+    open_session,
+    print_json,
+    print_product,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +38,7 @@ _LARGEST = 1024 * 1024
     type=click.Path(path_type=Path),
     help="Show what this policy would delete of the images there are, and what of that is in use.",
 )
-@option(
-    "--manifest",
-    "manifests",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="YAML or JSON whose images are in use: Kubernetes, Compose, kubectl get -o json; - is stdin.",
-)
+@manifests_option
 @click.pass_obj
 def command(
     settings: Settings, images: tuple[str, ...], as_json: bool, policy: Path | None, manifests: tuple[Path, ...]

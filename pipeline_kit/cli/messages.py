@@ -14,6 +14,7 @@ from pipeline_kit.outputs.text import tolerate
 
 if TYPE_CHECKING:
     from pipeline_kit.errors import Interrupted, PipelineKitError
+    from pipeline_kit.execute.aliases import Moved
     from pipeline_kit.outputs.github import Annotation
 
 
@@ -42,6 +43,15 @@ def tell_error(error: PipelineKitError | Interrupted) -> None:
         say(f"  next: {error.hint}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         _annotate(error)
+
+
+def tell_unmoved(what: str, moved: Moved) -> None:
+    """Say of a tag that could not be moved, or is held by a newer image, why; ``what`` names image and kind of tag."""
+    if moved.state in ("failed", "skipped"):
+        say(f"error: {what} {moved.tag}: {moved.detail}")
+        hint = moved.error.hint if moved.error is not None else "to move it back, give --force"
+        if hint:
+            say(f"  next: {hint}")
 
 
 def _annotate(error: PipelineKitError | Interrupted) -> None:

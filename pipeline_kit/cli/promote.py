@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline_kit.cli.messages import say, tell_error
+from pipeline_kit.cli.messages import say, tell_error, tell_unmoved
 from pipeline_kit.cli.options import option
 from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
 
@@ -135,11 +135,7 @@ def _tell_failure(item: Promoted) -> None:
         say(f"{item.promotion.name}: copied in part")
         tell_error(item.error)
     for moved in item.tags:
-        if moved.state in ("failed", "skipped"):
-            say(f"error: {item.promotion.name}: tag {moved.tag}: {moved.detail}")
-            hint = moved.error.hint if moved.error is not None else "to move it back, give --force"
-            if hint:
-                say(f"  next: {hint}")
+        tell_unmoved(f"{item.promotion.name}: tag", moved)
 
 
 def _summary(done: PromotionReport) -> str:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline_kit.cli.messages import say
 from pipeline_kit.cli.options import option
-from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
+from pipeline_kit.cli.shared import (
+    images_argument,
+    json_option,
+    manifests_option,
+    open_session,
+    print_json,
+    print_product,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pipeline_kit.app.prune import PruneReport, RepositoryPlan
     from pipeline_kit.cli.main import Settings
@@ -26,14 +33,7 @@ if TYPE_CHECKING:
 @json_option
 @option("--yes", is_flag=True, help="Delete; without it nothing is.")
 @option("--dry-run", is_flag=True, help="Show what would be deleted (default without --yes).")
-@option(
-    "--manifest",
-    "manifests",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="YAML or JSON whose images are in use: Kubernetes, Compose, kubectl get -o json; - is stdin.",
-)
+@manifests_option
 @option(
     "--keep-commit", "commits", metavar="REV", multiple=True, help="Keep this commit's images, as a pull request's."
 )

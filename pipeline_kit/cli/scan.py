@@ -51,7 +51,7 @@ def command(
     Amazon ECR (basic and enhanced scanning), Harbor and Quay are asked by their own APIs. A scan that is missing, fails
     or cannot be read is no pass. In GitHub Actions the table goes to the job's summary too.
     """
-    from pipeline_kit.app.builders import SystemClock
+    from pipeline_kit.adapters.system_clock import SystemClock
     from pipeline_kit.app.chosen import Selection
     from pipeline_kit.app.scan import ScanOptions, open_scanner, scan_images
     from pipeline_kit.app.signals import interruptible

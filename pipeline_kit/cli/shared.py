@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +37,14 @@ allow_option = option(
     metavar="RULE",
     type=click.Choice(ALLOWABLE),
     help="Build what is so as it lies on disk: " + ", ".join(ALLOWABLE) + "; may be repeated.",
+)
+manifests_option = option(
+    "--manifest",
+    "manifests",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="YAML or JSON whose images are in use: Kubernetes, Compose, kubectl get -o json; - is stdin.",
 )
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -146,14 +146,6 @@ def move_again(
     return Moved(moved.tag, "skipped", NEWER if held else OVERTAKEN)
 
 
-def move_alias(registry: ContentRegistry, pinned: Reference, alias: str, *, order: Order | None = None) -> Moved:
-    """Point one alias at ``pinned``'s digest and return what became of it; never raises for what a registry says.
-
-    Without an ``order`` it moves whatever it names.
-    """
-    return _Mover(registry, pinned, order, order.recorder if order is not None else None).move(alias)
-
-
 @dataclass(slots=True)
 class _Mover:
     """Moves aliases of one image; its manifest is read once, when needed."""

@@ -208,7 +208,7 @@ class Run:
         there = [request.name for request in requests if self.outcomes[request.name].digest]
         if not there or self.force:
             return
-        time.sleep(min(_LONGEST_WAIT, 4 * self.slowest))
+        self.pause(min(_LONGEST_WAIT, 4 * self.slowest))
         tags = [parse_reference(self.plan.images[name].reference) for name in there]
         for name, tagged, answer in zip(there, tags, self.registry.observe_all(tags), strict=True):
             outcome, image = self.outcomes[name], self.plan.images[name]

@@ -6,10 +6,11 @@ Pure: a document goes in and a new one comes out. ``None`` as a value removes th
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from pipeline_kit.config import ContainerChanges
 from pipeline_kit.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
@@ -17,21 +18,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerEdit:
-    """What changes in one container; what is left out stays as it is.
+class ContainerEdit(ContainerChanges):
+    """What changes in one container: what a configuration can say, and the image; what is left out stays as it is.
 
     ``command`` and ``entry_point`` replace the whole list. A name set in ``environment`` loses its entry in the
     document's ``secrets`` and the other way round, because ECS refuses a name that stands in both.
     """
 
     image: str | None = None
-    environment: Mapping[str, str | None] = field(default_factory=dict)
-    secrets: Mapping[str, str | None] = field(default_factory=dict)
-    command: tuple[str, ...] | None = None
-    entry_point: tuple[str, ...] | None = None
-    labels: Mapping[str, str | None] = field(default_factory=dict)
-    log_driver: str | None = None
-    log_options: Mapping[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, changes: ContainerChanges, image: str | None) -> ContainerEdit:
+        """Return ``changes`` together with ``image``."""
+        return cls(image=image, **{item.name: getattr(changes, item.name) for item in fields(changes)})
 
     @property
     def is_image_only(self) -> bool:

@@ -6,14 +6,15 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import stack
 from fakes.git_checkout import Checkout
+from fakes.real_registry import USERS, RealRegistry
 from fakes.registry_profiles import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fakes.real_registry import RealRegistry
     from fakes.registry_profile import Profile
     from fakes.registry_scene import RegistryScene
 
@@ -55,6 +56,33 @@ def populated(checkout: Checkout) -> Checkout:
     (checkout.root / "services/web/gone").symlink_to("nowhere")
     checkout.commit("first")
     return checkout
+
+
+@pytest.fixture(scope="module")
+def aws_endpoint() -> Iterator[str]:
+    """Run AWS as moto makes it, on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def real_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """Run the real registry without a login."""
+    with stack.running_registry(tmp_path_factory.mktemp("open")) as running:
+        yield RealRegistry(running.host)
+
+
+@pytest.fixture(scope="module")
+def real_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """Run the real registry with htpasswd."""
+    config = stack.RegistryConfig(users=USERS)
+    with stack.running_registry(tmp_path_factory.mktemp("login"), config) as running:
+        yield RealRegistry(running.host, USERS)
 
 
 @pytest.fixture(scope="module")

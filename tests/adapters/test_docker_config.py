@@ -8,30 +8,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline_kit.adapters.aws.ecr import EcrCredentials
 from pipeline_kit.app.docker_config import docker_config_for
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 HELPER = Path(sys.executable).with_name("docker-credential-pipeline-kit")
-
-
-@pytest.fixture(scope="module")
-def aws_endpoint() -> Iterator[str]:
-    """An ECR API on loopback."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

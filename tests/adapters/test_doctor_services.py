@@ -382,18 +382,6 @@ def test_a_run_that_cannot_push_does_not_try(tmp_path: Path, monkeypatch: pytest
         assert "GITHUB_SHA" in told[0].evidence
 
 
-@pytest.fixture(scope="module")
-def aws_endpoint() -> Iterator[str]:
-    """AWS on loopback: ECR and STS."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def ecr(aws_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
     """A registry behind TLS under ECR's name that makes no repositories, and AWS credentials that it knows."""

@@ -329,18 +329,6 @@ def test_docker_hub_is_kept_under_dockers_own_key(tmp_path: Path) -> None:
     assert DockerConfig(environ).lookup("docker.io") == Credential("me", SECRET)
 
 
-@pytest.fixture(scope="module")
-def aws_endpoint() -> Iterator[str]:
-    """An ECR API on loopback."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def ecr(aws_endpoint: str, tmp_path: Path, docker: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
     """A registry behind TLS under ECR's name, which takes the token that the AWS double gives."""

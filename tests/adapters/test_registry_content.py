@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-import stack
 from fakes.fake_registry import FakeRegistry
 from fakes.memory_registry import MemoryRegistry
-from fakes.real_registry import RealRegistry, content_client_for
+from fakes.real_registry import USERS, content_client_for
 
 from pipeline_kit.errors import DigestMismatch, ManifestMissing, RegistryRefused
 from pipeline_kit.manifest import OCI_MANIFEST, Descriptor, Manifest
@@ -24,27 +23,11 @@ if TYPE_CHECKING:
 
     from pipeline_kit.ports.registry import BlobSource, ContentRegistry
 
-USERS = {"builder": "pässword:with colon"}
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 ABSENT = f"sha256:{'0' * 64}"
 EMPTY = b"{}"
 LARGE = bytes(range(256)) * 12_345
 """About 3 MB: more than is sent in one PUT."""
-
-
-@pytest.fixture(scope="module")
-def real_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    """Run the real registry without a login."""
-    with stack.running_registry(tmp_path_factory.mktemp("open")) as running:
-        yield RealRegistry(running.host)
-
-
-@pytest.fixture(scope="module")
-def real_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    """Run the real registry with htpasswd."""
-    config = stack.RegistryConfig(users=USERS)
-    with stack.running_registry(tmp_path_factory.mktemp("login"), config) as running:
-        yield RealRegistry(running.host, USERS)
 
 
 @pytest.fixture(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import stack
 from fakes.fake_registry import FakeRegistry
-from fakes.real_registry import RealRegistry, client_for
+from fakes.real_registry import USERS, RealRegistry, client_for
 
 from pipeline_kit.errors import ManifestMissing, RegistryRefused
 from pipeline_kit.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
@@ -22,23 +21,7 @@ if TYPE_CHECKING:
 
     AnyRegistry = FakeRegistry | RealRegistry
 
-USERS = {"builder": "pässword:with colon"}
 ABSENT_DIGEST = f"sha256:{'0' * 64}"
-
-
-@pytest.fixture(scope="module")
-def real_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    """Run the real registry without a login."""
-    with stack.running_registry(tmp_path_factory.mktemp("open")) as running:
-        yield RealRegistry(running.host)
-
-
-@pytest.fixture(scope="module")
-def real_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    """Run the real registry with htpasswd."""
-    config = stack.RegistryConfig(users=USERS)
-    with stack.running_registry(tmp_path_factory.mktemp("login"), config) as running:
-        yield RealRegistry(running.host, USERS)
 
 
 @pytest.fixture(

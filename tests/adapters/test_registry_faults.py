@@ -20,6 +20,7 @@ from pipeline_kit.adapters.registry.gate import HostGate
 from pipeline_kit.adapters.registry.network import NetworkFailure
 from pipeline_kit.adapters.registry.retrying import Retry, call, is_temporary, retrying
 from pipeline_kit.adapters.registry.transport import Outgoing, Transport
+from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.errors import EngineUnreachable, Interrupted, RegistryRefused, RegistryUnreachable
 from pipeline_kit.plan import Verdict
 from pipeline_kit.reference import Reference
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline_kit.ports.clock import Clock
-
-
-class _RealClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 @pytest.fixture
@@ -240,7 +233,7 @@ def test_slow_drip_ends_at_the_deadline(
 def test_silence_times_out(registry: FakeRegistry) -> None:
     """A server that says nothing is left after the longest silence."""
     registry.add_rule(do="stall", seconds=10)
-    transport = Transport(clock=_RealClock(), environment={}, read_seconds=0.3)
+    transport = Transport(clock=SystemClock(), environment={}, read_seconds=0.3)
     request = Outgoing("GET", f"http://{registry.host}/v2/", registry.host, {})
     started = time.monotonic()
     with pytest.raises(NetworkFailure) as caught:
@@ -322,7 +315,7 @@ def test_untrusted_certificate(tmp_path: Path) -> None:
 
 
 def _get(url: str, **members: Any) -> int:
-    transport = Transport(clock=_RealClock(), environment={}, **members)
+    transport = Transport(clock=SystemClock(), environment={}, **members)
     try:
         return transport.send(Outgoing("GET", url, "localhost", {}), time.monotonic() + 10).status
     finally:

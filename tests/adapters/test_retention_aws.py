@@ -92,32 +92,20 @@ def test_each_question_that_is_denied_is_an_error(ecs: tuple[FakeEcs, UsageState
         EcsUsage(AwsClients()).uses("prod", (), (), 2)
 
 
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    """Start moto for this file."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def ecr(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def ecr(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give a client of an ECR with one empty repository."""
     import boto3
 
     for name, value in {
-        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ENDPOINT_URL": aws_endpoint,
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "example",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }.items():
         monkeypatch.setenv(name, value)
     # Every server of a process has one state in common, and other files' tests leave theirs.
-    urllib3.request("POST", f"{moto_url}/moto-api/reset")
+    urllib3.request("POST", f"{aws_endpoint}/moto-api/reset")
     client = boto3.client("ecr")
     client.create_repository(repositoryName="shop/web")
     yield client

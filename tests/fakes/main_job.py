@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KIT = str(Path(sys.executable).with_name("pipeline-kit"))
-_ACCEPT = ", ".join(
+ACCEPT = ", ".join(
     f"application/vnd.{kind}"
     for kind in (
         "oci.image.index.v1+json",
@@ -112,7 +112,7 @@ class Job:
 
     def fetch(self, path: str) -> bytes | None:
         """GET ``/v2/path`` from the registry."""
-        request = urllib.request.Request(f"http://{self.registry}/v2/{path}", headers={"Accept": _ACCEPT})
+        request = urllib.request.Request(f"http://{self.registry}/v2/{path}", headers={"Accept": ACCEPT})
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
                 return bytes(answer.read())

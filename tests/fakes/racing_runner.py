@@ -9,10 +9,10 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fakes.build_requests import request_for
 from fakes.real_registry import RealRegistry
 
 from pipeline_kit.adapters.registry.content import ContentClient
-from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.execute.run import Run
 from pipeline_kit.plan import Candidate, Verdict, decide
 from pipeline_kit.ports.builder import BuildEvent, BuildOutcome, BuildRequest
@@ -106,21 +106,7 @@ def run_once(race: Race, start: Barrier | None = None, *, is_local: bool = False
             start.wait(30)
         plan = decide(candidates, wanted=race.names, force=False)
         run = Run(plan, client)
-        requests = [
-            BuildRequest(
-                name=image.name,
-                context="/nowhere",
-                dockerfile="/nowhere/Dockerfile",
-                target=None,
-                args={},
-                contexts={},
-                platforms=image.platforms,
-                labels={KEY_LABEL: str(image.key)},
-                repository=image.repository,
-                tag=str(image.tag),
-            )
-            for image in plan.builds
-        ]
+        requests = [request_for(image) for image in plan.builds]
         if requests:
             run.build(RandomBuilder(race, is_local=is_local), requests, recheck=tuple, on_event=lambda _: None)
         return _finish(run)

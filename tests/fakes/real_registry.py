@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+USERS = {"builder": "pässword:with colon"}
+"""Who may log in at a registry that asks for it."""
+
 
 class RealRegistry:
     """A running registry at ``host`` (``127.0.0.1:port``), filled over its API as a pusher would."""

@@ -14,6 +14,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fakes.build_requests import request_for
+
 from pipeline_kit.adapters.registry.content import ContentClient
 from pipeline_kit.adapters.registry.retrying import call
 from pipeline_kit.app.job import _refuse_uncertain
@@ -242,17 +244,10 @@ def _run(order: Order, client: ContentClient, finish: Finish) -> None:
     job = Run(plan, client, recorder=recorder)
     builder = PushingBuilder(client, order, PUSHES._replace(base=0.1) if order.is_brisk else PUSHES)
     requests = [
-        BuildRequest(
-            name=image.name,
-            context="/nowhere",
-            dockerfile="/nowhere/Dockerfile",
-            target=None,
-            args={},
-            contexts={},
+        request_for(
+            image,
             platforms=image.missing_platforms or image.platforms,
             labels={KEY_LABEL: str(image.key), REVISION_LABEL: commit},
-            repository=image.repository,
-            tag=str(image.tag),
         )
         for image in plan.builds
     ]

@@ -7,18 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fakes.main_job import ACCEPT
+
 if TYPE_CHECKING:
     import urllib3
-
-_ACCEPT = ", ".join(
-    f"application/vnd.{kind}"
-    for kind in (
-        "oci.image.index.v1+json",
-        "docker.distribution.manifest.list.v2+json",
-        "oci.image.manifest.v1+json",
-        "docker.distribution.manifest.v2+json",
-    )
-)
 
 
 @dataclass(slots=True)
@@ -53,7 +45,7 @@ def holding(host: str, repository: str, http: urllib3.PoolManager) -> Holding:
 def _manifest(host: str, repository: str, name: str, held: Holding, http: urllib3.PoolManager) -> str:
     if name in held.manifests:
         return name
-    answer = http.request("GET", f"http://{host}/v2/{repository}/manifests/{name}", headers={"Accept": _ACCEPT})
+    answer = http.request("GET", f"http://{host}/v2/{repository}/manifests/{name}", headers={"Accept": ACCEPT})
     assert answer.status == 200, f"half there: {repository} manifest {name}: {answer.status} {answer.data[:200]!r}"
     digest = f"sha256:{hashlib.sha256(answer.data).hexdigest()}"
     assert name == digest or not name.startswith("sha256:"), f"{repository}: {name} has other bytes"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.build_requests import request_for
 from fakes.memory_registry import MemoryRegistry
 
 from pipeline_kit.app.staging import read_platform, staged
@@ -71,19 +72,7 @@ class World:
         plan = self.plan()
         run = Run(plan, self.registry)
         requests = [
-            BuildRequest(
-                name=image.name,
-                context="/nowhere",
-                dockerfile="/nowhere/Dockerfile",
-                target=None,
-                args={},
-                contexts={},
-                platforms=image.missing_platforms or image.platforms,
-                labels={KEY_LABEL: KEY},
-                repository=image.repository,
-                tag=TAG,
-                content_tag=TAG,
-            )
+            request_for(image, platforms=image.missing_platforms or image.platforms, content_tag=str(image.tag))
             for image in plan.builds
         ]
         if requests:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.build_requests import request_for
 from fakes.fake_builder import FakeBuilder
 from fakes.memory_registry import MemoryRegistry
 
@@ -12,14 +13,13 @@ from pipeline_kit.errors import EngineUnreachable, Interrupted, PushFailed, Regi
 from pipeline_kit.execute.labels import REVISION_LABEL
 from pipeline_kit.execute.run import Run, digests
 from pipeline_kit.plan import Action, Candidate, Plan, Status, Verdict, decide
-from pipeline_kit.ports.builder import BuildEvent, BuildRequest
 from pipeline_kit.ports.registry import Observation
 from pipeline_kit.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from pipeline_kit.ports.builder import BuildOutcome
+    from pipeline_kit.ports.builder import BuildEvent, BuildOutcome, BuildRequest
 
 HOST = "registry.example"
 OLD, NEW = "1" * 40, "2" * 40
@@ -82,19 +82,12 @@ class World:
     def requests(self, plan: Plan) -> list[BuildRequest]:
         """Return what would be built."""
         return [
-            BuildRequest(
-                name=image.name,
-                context="/nowhere",
-                dockerfile="/nowhere/Dockerfile",
-                target=None,
-                args={},
+            request_for(
+                image,
                 contexts={
                     need: f"target:{need}" for need in image.needs if plan.images[need].action is not Action.SKIP
                 },
-                platforms=image.platforms,
                 labels={KEY_LABEL: str(image.key), REVISION_LABEL: OLD},
-                repository=image.repository,
-                tag=str(image.tag),
             )
             for image in plan.builds
         ]

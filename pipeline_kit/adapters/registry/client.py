@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random as _random
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from pipeline_kit.adapters.registry.manifests import Manifests, is_done
 from pipeline_kit.adapters.registry.session import Session
 from pipeline_kit.adapters.registry.tokens import Authorizer
 from pipeline_kit.adapters.registry.transport import Transport
+from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.errors import Conflict, ManifestMissing, RegistryRefused, Unreachable
 from pipeline_kit.manifest import MAX_BYTES, Manifest
 from pipeline_kit.plan import Verdict
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
     from pipeline_kit.reference import Reference
 
 CONNECTIONS = 32
-
-
-class _SystemClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def _silent(retry: Retry) -> None:
@@ -70,7 +62,7 @@ class RegistryClient:
         on_retry: Callable[[Retry], None] = _silent,
         transport: Transport | None = None,
     ) -> None:
-        clock = clock or _SystemClock()
+        clock = clock or SystemClock()
         environment = os.environ if environment is None else environment
         self._connections = connections
         self._random = random
