@@ -21,9 +21,7 @@ lint: $(READY) ## style, types, import rules, workflow and action files
 	$(BIN)/ruff format --check $(CODE)
 	MYPYPATH=dev:tests:benchmarks $(BIN)/mypy --strict --explicit-package-bases $(CODE)
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions actions/*/action.yml
-	$(BIN)/zizmor --quiet --offline --persona=pedantic .github/workflows actions
+	$(BIN)/python dev/lint_workflows.py
 fmt: $(READY) ## format, and apply the linter's safe corrections
 	$(BIN)/ruff check --fix $(CODE) && $(BIN)/ruff format $(CODE)
 docs: $(READY) ## write the generated files below docs/ anew

@@ -6,12 +6,12 @@ Pure. A record stands for a build; a hit leaves no trace in a registry, so hit r
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.recorded_inputs import differences
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ _BUILDS = frozenset({"built", "completed"})
 _COUNTED = _HITS | _BUILDS | {"reused", "failed"}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Cause:
     """An input that differed between one build of an image and the one before it.
 
@@ -37,7 +37,7 @@ class Cause:
     alone: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ImageStats:
     """One image. Times are in seconds, ``first`` and ``last`` since the epoch, 0 without a build.
 
@@ -58,7 +58,7 @@ class ImageStats:
     saved: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Seen:
     """What one run report says of one image."""
 

@@ -10,11 +10,11 @@ Two sets of inputs can also be compared; the differences are what ``plan`` gives
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.errors import InputError
 from pipeline_kit.reference import is_tag
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ TAG_HEX = 40
 Kind = Literal["option", "dockerfile", "arg", "secret", "ssh", "base", "image", "context", "file"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class KeyInputs:
     """Everything the key of one image is made from.
 
@@ -64,7 +64,7 @@ EXTRA_INPUTS = "\0inputs"
 """Name under which :attr:`KeyInputs.files` holds ``inputs``; no context can be called so."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value_class(order=True)
 class Change:
     """One input that differs: ``state`` is seen from the older set of inputs to the newer."""
 

@@ -46,8 +46,9 @@ these classes; ``cli`` catches :class:`PipelineKitError` in one place and prints
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from pipeline_kit.values import value_class
 
 
 class PipelineKitError(Exception):
@@ -121,7 +122,7 @@ class InputError(PipelineKitError):
     exit_code: ClassVar[int] = 2
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value_class(order=True)
 class Problem:
     """One finding in a file: 1-based ``line`` and ``column``, the ``key`` it concerns, and a ``suggestion``."""
 

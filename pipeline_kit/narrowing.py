@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.snapshot import LINK, Listing, blob_id
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ _TOKEN = re.compile(rb"\\(.)|(\*+)|(\?)|(\[\^?+(?:\\.|[^\]\\])+\])|([^\\*?\[]+)"
 _ONE_RUNE = rb"(?:[\xc0-\xf7][\x80-\xbf]{1,3}|[^/])"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Narrowed:
     """What counts of a context; ``because`` says why it is the whole, ``""`` where it was narrowed."""
 
@@ -66,11 +66,24 @@ def narrow(
             reach.add(read)
         except _NotUnderstoodError as error:
             return Narrowed(listing, f"line {read.line}: {error}")
-    positions = sorted({at for part in reach.chosen for at in range(part.start, part.stop)})
-    return Narrowed(Listing([listing.paths[at] for at in positions], [listing.records[at] for at in positions]))
+    return Narrowed(_joined(listing, reach.chosen))
 
 
-@dataclass(slots=True)
+def _joined(listing: Listing, chosen: Iterable[slice]) -> Listing:
+    """Return the entries of all ``chosen`` slices, each once."""
+    paths: list[bytes] = []
+    records: list[bytes] = []
+    end = 0
+    for part in sorted(chosen, key=lambda part: part.start):
+        start = max(part.start, end)
+        if start < part.stop:
+            paths += listing.paths[start : part.stop]
+            records += listing.records[start : part.stop]
+            end = part.stop
+    return Listing(paths, records)
+
+
+@value_class(frozen=False)
 class _Reach:
     """What is reached so far: ``chosen`` are slices of the listing."""
 

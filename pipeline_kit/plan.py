@@ -7,12 +7,12 @@ world has moved.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit import graph
 from pipeline_kit.errors import InputError
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -50,7 +50,7 @@ class Status(StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Candidate:
     """One image before the decision: its key, and what the registry said about the tag.
 

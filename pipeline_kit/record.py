@@ -13,13 +13,13 @@ import hashlib
 import json
 import re
 import zlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import RegistryRefused
 from pipeline_kit.manifest import OCI_MANIFEST, Descriptor, Manifest
 from pipeline_kit.recorded_inputs import RecordedInputs, inputs_document, read_inputs
 from pipeline_kit.reference import is_tag
+from pipeline_kit.values import field, fields, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ _COMMIT = re.compile(r"(?:[0-9a-f]{40}(?:[0-9a-f]{24})?)?")
 _WORD = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Stamp:
     """Where a run stands among others: ``commit_time`` in seconds since the epoch; ``""`` and 0 mean not known."""
 
@@ -60,7 +60,10 @@ class Stamp:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+_STAMPED = tuple(item.name for item in fields(Stamp))
+
+
+@value_class()
 class BuildRecord:
     """One build of one image: ``seconds`` it took, ``created`` in seconds since the epoch."""
 
@@ -110,7 +113,7 @@ def format_record(record: BuildRecord) -> tuple[str, bytes]:
         "created": record.created,
         "run_url": record.run_url,
         "tool_version": record.tool_version,
-        "stamp": {name: getattr(record.stamp, name) for name in Stamp.__dataclass_fields__},
+        "stamp": {name: getattr(record.stamp, name) for name in _STAMPED},
         "inputs": inputs_document(record.inputs),
     }
     data = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
@@ -226,7 +229,7 @@ def alias_artifact(alias: str, stamp: Stamp, subject: Descriptor) -> Manifest:
     Everything stands in annotations: one listing of referrers tells it all.
     """
     notes = {f"{_ALIAS_NOTE}alias": alias}
-    for name in Stamp.__dataclass_fields__:
+    for name in _STAMPED:
         value = getattr(stamp, name)
         notes |= {f"{_ALIAS_NOTE}{name.replace('_', '-')}": str(value)} if value else {}
     return _artifact(ALIAS_TYPE, EMPTY, subject, notes)

@@ -6,11 +6,11 @@ Files of large contexts are kept by directory: of a hundred thousand files a rec
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
 from pipeline_kit.content_tag import Change, Kind, file_name
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ _LONGEST_VALUE = 2000
 _KINDS = cast("tuple[Kind, ...]", get_args(Kind))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RecordedInputs:
     """Names and hashes by kind. ``depth`` is how many directories deep files are told apart; 0: each by itself."""
 

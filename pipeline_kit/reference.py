@@ -7,9 +7,9 @@ The grammar is that of the distribution project's ``reference`` package (and of 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 from pipeline_kit.errors import InvalidReference
+from pipeline_kit.values import replace, value_class
 
 DEFAULT_HOST = "docker.io"
 HUB_API_HOST = "registry-1.docker.io"
@@ -44,7 +44,7 @@ def is_host(text: str) -> bool:
     return _HOST_RE.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Reference:
     """A repository of a registry, with a tag, a digest, both or neither."""
 

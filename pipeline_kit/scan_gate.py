@@ -6,8 +6,9 @@ A scan that cannot be read is no pass: it stands in the result as ``unread`` and
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Finding:
     """One vulnerability in one package. ``severity`` is one of :data:`SEVERITIES`; ``fixed`` is where it is mended."""
 
@@ -39,7 +40,7 @@ class Finding:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Scanned:
     """The scan of an image for one platform; ``unread`` says why none can be read, ``""`` where one was."""
 
@@ -50,7 +51,7 @@ class Scanned:
     unread: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Ignored:
     """An entry of the ignore list: valid through the day ``until`` (``YYYY-MM-DD``, UTC)."""
 
@@ -59,7 +60,7 @@ class Ignored:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Judged:
     """One scan with its findings sorted out, the gravest first."""
 
@@ -75,7 +76,7 @@ class Judged:
         return not self.failing and not self.scanned.unread
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Gate:
     """The judgement of all scans; ``expired`` and ``unused`` entries of the ignore list are for somebody to see."""
 

@@ -17,10 +17,13 @@ from markdown_it import MarkdownIt
 
 from pipeline_kit import errors
 from pipeline_kit.cli.main import main as command_line
+from pipeline_kit.cli.plan_shown import FORMATS
 from pipeline_kit.config import PLACEHOLDERS, PathKind, keys, load
 from pipeline_kit.outputs.github_files import github_outputs
+from pipeline_kit.outputs.plan_markdown import Origin
+from pipeline_kit.outputs.plan_outputs import plan_outputs
 from pipeline_kit.outputs.report import RunReport
-from pipeline_kit.plan import Action, Status, Verdict
+from pipeline_kit.plan import Action, Plan, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +161,8 @@ def test_every_word_of_the_outputs_is_documented() -> None:
     """Statuses, actions, verdicts and GitHub outputs are all explained."""
     rows, text = _first_cells("outputs.md"), (DOCS / "outputs.md").read_text(encoding="utf-8")
     assert {status.value for status in Status} | set(github_outputs(RunReport(()))) <= rows
+    plan = plan_outputs(Plan({}), Origin(), {"count": 0, "levels": [], "join": ""})
+    assert {name for name in (*plan, *FORMATS) if f"`{name}`" not in text} == set()
     assert [word for word in (*Action, *Verdict) if word not in text] == []
     decision = (DOCS / "skip-decision.md").read_text(encoding="utf-8")
     assert [word for word in Action if f"`{word}`" not in decision] == []

@@ -86,6 +86,31 @@ def test_the_wheel_holds_the_package_its_types_and_its_licence_only(wheel: Path)
     assert sources <= set(names)
 
 
+def test_the_wheel_carries_what_init_copies(wheel: Path) -> None:
+    """Every workflow and buildspec of this checkout, with the policies beside them, byte for byte."""
+    carried = zipfile.ZipFile(wheel)
+    for directory, kind in (("examples/workflows", "workflows"), ("buildspec-templates", "buildspecs")):
+        files = [path for path in (ROOT / directory).rglob("*") if path.is_file()]
+        assert files
+        for path in files:
+            name = f"pipeline_kit/_templates/{kind}/{path.relative_to(ROOT / directory).as_posix()}"
+            assert carried.read(name) == path.read_bytes()
+
+
+def test_init_writes_templates_from_an_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    """The same bytes as from a checkout."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n", encoding="utf-8")
+    options = ("--registry", "ghcr.io/acme", "--github", "--codebuild")
+    done = _run(installed / "pipeline-kit", "-C", str(tmp_path), "init", *options)
+    assert done.returncode == 0, done.stderr
+    for written, source in (
+        (".github/workflows/build.yml", "examples/workflows/build.yml"),
+        ("buildspec.yml", "buildspec-templates/build.yml"),
+    ):
+        assert (tmp_path / written).read_bytes() == (ROOT / source).read_bytes()
+    assert _run(installed / "pipeline-kit", "-C", str(tmp_path), "plan", "--offline").returncode == 0
+
+
 def test_the_installed_program_runs_without_extras(installed: Path) -> None:
     """Version, help and a whole offline plan work where nothing but the declared dependencies is."""
     assert _run(installed / "python", "-c", "import boto3").returncode != 0
@@ -109,7 +134,9 @@ def test_an_ecr_registry_without_the_extra_is_told_what_to_install(installed: Pa
     assert "pip install 'pipeline-kit[aws]'" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["build", "--help"], ["ecs", "render", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], ["build", "--help"], ["ecs", "render", "--help"], ["init", "--help"]]
+)
 def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
     """They answer at once, because no client of anything is imported for them."""
     code = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import base_of, clean_directories, link_text, read_inside, scan
 from pipeline_kit.adapters.hashing import hash_paths, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, Listing
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,16 +36,25 @@ def split_unsent(paths: Sequence[bytes], unsent: Unsent | None) -> tuple[list[by
     return wanted, dropped
 
 
+def innermost(directories: Iterable[bytes]) -> list[bytes]:
+    """Return ``directories`` without those that hold another of them, which is then their content."""
+    kept: list[bytes] = []
+    for directory in sorted(directories, reverse=True):
+        if not any(other.startswith(directory + b"/") for other in kept):
+            kept.append(directory)
+    return kept
+
+
 def with_emptied(listing: Listing, dropped: Sequence[bytes]) -> Listing:
     """Return ``listing`` with the directories in which nothing is left after leaving out the ``dropped`` files."""
     parents = {parent for path in dropped if (parent := path.rpartition(b"/")[0])}
-    emptied = [parent for parent in parents if not listing.spans(parent)]
+    emptied = innermost(parent for parent in parents if not listing.spans(parent))
     if not emptied:
         return listing
     return Listing.of([*listing, *((parent, EMPTY_DIRECTORY_RECORD) for parent in emptied)])
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class DirectoryTree:
     """A directory without git, such as a CodePipeline source bundle; implements :class:`pipeline_kit.ports.Tree`.
 

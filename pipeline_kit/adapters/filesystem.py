@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import CheckoutError, ContextChanged, InputError, UnreadableFile
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 _DESCRIPTORS = b"/proc/self/fd"
 _NAMES_IN_A_MESSAGE = 20
+_PIECE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Scan:
     """What a walk met, relative to the root: everything that is no directory, and directories holding nothing."""
 
@@ -159,10 +160,16 @@ def read_inside(base: bytes, path: str) -> bytes | None:
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
-        with os.fdopen(handle, "rb", closefd=False) as stream:
-            return stream.read()
+        return _read_all(handle)
     finally:
         os.close(handle)
+
+
+def _read_all(handle: int) -> bytes:
+    pieces: list[bytes] = []
+    while piece := os.read(handle, _PIECE):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _open_inside(base: bytes, path: bytes) -> int | None:

@@ -7,12 +7,12 @@ import hashlib
 import os
 import stat
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import shown, shown_all, translated
 from pipeline_kit.errors import CheckoutError, ContextChanged
 from pipeline_kit.snapshot import EXECUTABLE, FILE, LINK, blob_id
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _CHUNK = 1 << 20
 _FILES_WORTH_A_THREAD = 64
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Hashed:
     """Records by path, and the paths whose bytes are Git LFS pointers."""
 

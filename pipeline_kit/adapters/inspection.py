@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import base_of, clean_directories, clean_path, link_text, read_inside, shown
 from pipeline_kit.adapters.hashing import LFS_POINTER_LIMIT, LFS_POINTER_START
 from pipeline_kit.errors import InputError
 from pipeline_kit.snapshot import DIRECTORY, EXECUTABLE, FILE, LINK, SPECIAL, Listing
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NO_ID = b" -"
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class InspectedTree:
     """The directory ``root`` (a real path); implements :class:`pipeline_kit.ports.Tree` without trusting or refusing.
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
+
+
+_PATIENCE = 5
+"""Steps of niceness, each about a fifth less of a processor that others want too."""
 
 
 class Answer(NamedTuple):
@@ -26,6 +31,10 @@ class Process(NamedTuple):
     child: subprocess.Popen[bytes]
     stdout: BinaryIO
     stderr: BinaryIO
+
+    def is_done(self) -> bool:
+        """Return whether it has ended."""
+        return self.child.poll() is not None
 
     def answer(self) -> Answer:
         """Wait and return how it ended."""
@@ -52,8 +61,18 @@ class Process(NamedTuple):
         self.close()
 
 
-def start(command: Sequence[str | bytes], *, where: str, environment: Mapping[str, str], stdin: bytes = b"") -> Process:
-    """Start ``command`` (its first word an absolute path) in ``where``. Raises OSError."""
+def start(
+    command: Sequence[str | bytes],
+    *,
+    where: str,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    is_patient: bool = False,
+) -> Process:
+    """Start ``command`` (its first word an absolute path) in ``where``. Raises OSError.
+
+    A process that ``is_patient`` lets others go first: what it finds out is wanted later than what we do meanwhile.
+    """
     with _spool(stdin) as source:
         stdout, stderr = _spool(), _spool()
         try:
@@ -62,6 +81,9 @@ def start(command: Sequence[str | bytes], *, where: str, environment: Mapping[st
             stdout.close()
             stderr.close()
             raise
+    if is_patient:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, child.pid, os.getpriority(os.PRIO_PROCESS, 0) + _PATIENCE)
     return Process(child, stdout, stderr)
 
 

@@ -44,8 +44,8 @@ def run_aliases(
     """
     require_trusted(session)
     wanted = unique(tags)
+    registry = session.reached_registry(2 * len(selection.names or session.project.config.images))
     images = chosen_images(session, selection)
-    registry = session.registry
     with Workers() as workers:
         manifests, held = _look(registry, images, wanted, workers)
         orders = {

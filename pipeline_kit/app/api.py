@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.planning import choose, compute_tags, make_plan
+from pipeline_kit.app.planning import make_plan
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import choose, compute_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,8 +18,8 @@ from pipeline_kit.reference import parse_reference
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.session import Session
+    from pipeline_kit.app.tagging import Tagged
     from pipeline_kit.ports.builder import Builder
 
 

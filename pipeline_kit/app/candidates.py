@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline_kit.app.keys import Keyed
-    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.sources import ImageSources
     from pipeline_kit.app.surroundings import Surroundings
+    from pipeline_kit.app.tagging import Tagged
     from pipeline_kit.config import ImageConfig
     from pipeline_kit.config.model import Verify
     from pipeline_kit.ports.registry import ContentRegistry, Registry

@@ -8,9 +8,9 @@ from pipeline_kit import graph
 from pipeline_kit.app.bases import resolve_bases
 from pipeline_kit.app.keys import Bases, digest_name, key_images, references_of
 from pipeline_kit.app.lock import LOCK_NAME, read_lock
-from pipeline_kit.app.planning import Tagged, needed
 from pipeline_kit.app.project import Project, load_at
 from pipeline_kit.app.sources import ImageSources, Reader, image_needs
+from pipeline_kit.app.tagging import Tagged, needed
 from pipeline_kit.content_tag import changes
 from pipeline_kit.errors import InputError
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.app.compare import Difference, keyed_at, stale_through
-from pipeline_kit.app.planning import repository_of
+from pipeline_kit.app.tagging import repository_of
 from pipeline_kit.content_tag import Change
 from pipeline_kit.errors import InputError, ManifestMissing
 from pipeline_kit.execute.publish import require_certain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.app import task_definitions
@@ -18,6 +17,7 @@ from pipeline_kit.errors import (
     PipelineKitError,
 )
 from pipeline_kit.ports.ecs import State
+from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     OpenCloud = Callable[[str], Cloud]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class DeployOptions:
     """What ``ecs deploy`` was asked for. ``revision`` names a registered one to deploy instead of rendering."""
 

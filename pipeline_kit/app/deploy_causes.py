@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.deployment.causes import Cause, CauseKind, cause_of, event_cause, is_failure, summary
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.outputs.sanitize import log_line
 from pipeline_kit.ports.ecs import LogStream
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ _TOLD = 10
 """Stopped tasks that are told one by one."""
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Causes:
     """What was found out so far."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.app.deploy_causes import Causes
@@ -17,6 +16,7 @@ from pipeline_kit.deployment.machine import (
 )
 from pipeline_kit.deployment.verdict import Ending, Standing, Verdict
 from pipeline_kit.errors import AuthorizationDenied, AwsRefused, AwsUnreachable, Interrupted, PipelineKitError
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,7 @@ _LOOK_AT_TASKS_EVERY = 4
 """Rounds between looks at stopped tasks while fewer run than wanted and no failure is counted."""
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Following:
     """One deployment that was ordered: what it is about, and what was seen of it so far."""
 
@@ -85,7 +85,7 @@ class Following:
         return self.known is not None and not self.code_deployment
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Follower:
     """Follows any number of deployments; ``tell`` takes a key and a line for people."""
 

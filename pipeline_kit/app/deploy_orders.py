@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.app.deploy_following import Following
@@ -11,6 +10,7 @@ from pipeline_kit.app.deploy_report import ServiceResult
 from pipeline_kit.deployment import appspec
 from pipeline_kit.deployment.verdict import Ending
 from pipeline_kit.errors import AuthorizationDenied, AwsRefused, InputError, PipelineKitError, TaskDefinitionError
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ DEFAULT_TIMEOUT = 15 * 60
 """Seconds that a service may take to be steady, where neither the configuration nor the command says otherwise."""
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Work:
     """One service on its way."""
 

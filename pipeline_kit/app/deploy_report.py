@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.deployment.verdict import Ending
 from pipeline_kit.errors import DeploymentFailed, NotSteady, PipelineKitError, RolledBack
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline_kit.deployment.causes import Cause
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ServiceResult:
     """How one service ended. ``revision`` and ``previous`` are ARNs of task definitions."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,15 +11,16 @@ from pipeline_kit.adapters.ci import detect
 from pipeline_kit.adapters.filesystem import clean_path, shown
 from pipeline_kit.adapters.inspection import InspectedTree
 from pipeline_kit.app.imports import ImportedFiles
-from pipeline_kit.app.planning import choose, needed
 from pipeline_kit.app.project import PathProbe, Project, disk_reader, find_config, read_config_bytes
 from pipeline_kit.app.session import Session
 from pipeline_kit.app.sources import Reader
 from pipeline_kit.app.surroundings import Surroundings
+from pipeline_kit.app.tagging import choose, needed
 from pipeline_kit.checkup import CheckoutFacts, FileFacts, GitFacts, Read, Sent, Unread, exit_code, judge
 from pipeline_kit.config import DirectoryContext, load
 from pipeline_kit.content_tag import EXTRA_INPUTS
 from pipeline_kit.errors import CheckoutError, DubiousOwnership, GitUnavailable, PipelineKitError
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -43,7 +43,7 @@ class Diagnosis(NamedTuple):
         return exit_code(self.findings)
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Examination:
     """Facts on their way to being complete."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +24,7 @@ from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.checkup.service_facts import Failure, Refused, RegistryFacts, Reply, RepositoryFacts
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.retry import FailureKind
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.app import task_definitions
-from pipeline_kit.app.planning import choose, make_plan
+from pipeline_kit.app.planning import make_plan
+from pipeline_kit.app.tagging import choose
 from pipeline_kit.errors import InputError
 from pipeline_kit.outputs.emitted.image import PinnedImage
 from pipeline_kit.reference import is_digest, parse_reference

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit import __version__
 from pipeline_kit.app import task_definitions
 from pipeline_kit.app.keys import key_images
 from pipeline_kit.app.locations import with_locations
-from pipeline_kit.app.planning import Tagged, make_plan, needed
+from pipeline_kit.app.planning import make_plan
 from pipeline_kit.app.requests import build_requests
 from pipeline_kit.app.retries import with_attempts
 from pipeline_kit.app.savings import with_savings
 from pipeline_kit.app.sources import Reader
+from pipeline_kit.app.tagging import Tagged, needed
 from pipeline_kit.app.trust import recorder_for
 from pipeline_kit.errors import (
     Interrupted,
@@ -24,9 +24,10 @@ from pipeline_kit.errors import (
     RegistryUnreachable,
 )
 from pipeline_kit.execute.run import Outcome, Run
-from pipeline_kit.outputs.report import AliasResult, ImageResult, RunReport, TaskDefinitionResult
+from pipeline_kit.outputs.report import AliasResult, ImageResult, RunReport, StepResult, TaskDefinitionResult
 from pipeline_kit.plan import Action, Plan, PlannedImage, Verdict, differences
 from pipeline_kit.reference import Reference, parse_reference
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -50,6 +51,8 @@ class BuildOptions(NamedTuple):
     force: bool = False
     saved: Plan | None = None
     task_definitions: Path | None = None
+    is_telling_savings: bool = False
+    """Whether the build seconds that others spent are asked for even where there is no job summary to tell them."""
     platform: str | None = None
     """The one platform to build of images for several; what uses whole images (aliases, deployments) waits for join."""
 
@@ -72,7 +75,7 @@ def run_build(
         session.project,
         options.wanted,
         session.around,
-        session.registry,
+        session.reached_registry(len(options.wanted)),
         force=options.force,
         platform=options.platform,
     )
@@ -89,7 +92,7 @@ def run_build(
     report = _report(session, plan, run, planned)
     if interrupted is not None:
         return replace(report, is_interrupted=True, exit_code=128 + interrupted.signal_number)
-    return _with_task_definitions(session, options, with_savings(report, session))
+    return _with_task_definitions(session, options, with_savings(report, session, is_told=options.is_telling_savings))
 
 
 def _refuse_stale(saved: Plan | None, fresh: Plan) -> None:
@@ -209,6 +212,8 @@ def _result(image: PlannedImage, outcome: Outcome, planned: float) -> ImageResul
         aliases=tuple(AliasResult(a.tag, a.state, a.detail) for a in outcome.aliases),
         error=outcome.error,
         log_tail=outcome.log_tail,
+        steps=tuple(StepResult(step.name, planned + step.started, step.seconds) for step in outcome.steps),
+        needs=image.needs,
     )
 
 

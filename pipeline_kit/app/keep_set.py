@@ -5,12 +5,12 @@ A source that cannot be read raises: then nothing is deleted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import CheckoutError, InputError
 from pipeline_kit.retention import Uses, uses_in_documents
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LARGEST_MANIFEST = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Where:
     """How one environment is asked: where its images run, and what starts tasks on a schedule."""
 
@@ -34,7 +34,7 @@ class Where:
     schedules: Schedules
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Heads:
     """Commits that branches, tags and the caller name, each with the first name it goes by."""
 
@@ -174,7 +174,7 @@ def head_uses(session: Session, heads: Heads) -> Uses:
 
 def _tags_at(session: Session, commit: str, name: str) -> Uses:
     from pipeline_kit.app.compare import at_commit
-    from pipeline_kit.app.planning import compute_tags
+    from pipeline_kit.app.tagging import compute_tags
     from pipeline_kit.errors import PipelineKitError
 
     history = session.project.history

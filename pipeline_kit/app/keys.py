@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +15,7 @@ from pipeline_kit.errors import InvalidReference
 from pipeline_kit.narrowing import narrow, reads_of
 from pipeline_kit.reference import parse_reference
 from pipeline_kit.snapshot import blob_id
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ TEXT_ONLY = ""
 """Stands for the digest of a base of which only the text counts (``bases: ignore``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Bases:
     """What is known of external images: ``digests`` by :func:`digest_name`, the others by :func:`trigger_name`.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.config import Location
@@ -16,6 +15,7 @@ from pipeline_kit.dockerfile.directives import escape_character
 from pipeline_kit.dockerfile.lexer import statements
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import Status
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from pipeline_kit.app.project import Project

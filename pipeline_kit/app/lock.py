@@ -5,7 +5,6 @@ A line is ``REFERENCE sha256:…``; the word ``onbuild`` behind it says that the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.app.bases import resolve_bases, triggers
@@ -13,6 +12,7 @@ from pipeline_kit.app.keys import Bases, references_of
 from pipeline_kit.app.sources import Reader
 from pipeline_kit.errors import InputError
 from pipeline_kit.reference import is_digest, parse_reference
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from pipeline_kit.app.project import Project

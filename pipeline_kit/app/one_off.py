@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.app.deploy_causes import log_stream
@@ -17,6 +16,7 @@ from pipeline_kit.errors import (
     TaskFailed,
 )
 from pipeline_kit.task_definition import container_definitions
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ _LAST_LOG_ROUNDS = 3
 _LAST_LOG_PAUSE = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class OneOff:
     """What ``ecs run-task`` was asked for. ``container`` is the one that counts and takes ``command``."""
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.errors import InputError
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pipeline_kit.adapters.directory import DirectoryTree
+    from pipeline_kit.app.ahead import Ahead
     from pipeline_kit.config import Config, PathKind
     from pipeline_kit.ports.checkout import History, Tree
 
 CONFIG_NAMES = ("pipeline-kit.yaml", "pipeline-kit.yml")
 _MAX_CONFIG = 1 << 20
-_MANY_IMAGES = 4096
+MANY_IMAGES = 4096
 """Bytes of a configuration whose images most likely cover the checkout: git may begin before they are known."""
 
 
@@ -51,6 +54,7 @@ class Project(NamedTuple):
         return self.root / self.in_tree(path)
 
 
+@lru_cache(maxsize=1 << 16)
 def in_tree(prefix: str, path: str) -> str:
     """Return ``path``, written in a configuration in directory ``prefix``, relative to the tree's root."""
     return posixpath.normpath(posixpath.join(prefix, path))
@@ -74,7 +78,8 @@ def find_config(directory: Path, named: str | None) -> Path:
         if (place / ".git").exists():
             break
     raise InputError(
-        f"no {CONFIG_NAMES[0]} in {directory} or above it", hint="write one, or name it with --config FILE"
+        f"no {CONFIG_NAMES[0]} in {directory} or above it",
+        hint="pipeline-kit init writes one; or name it with --config FILE",
     )
 
 
@@ -88,11 +93,16 @@ def read_config_bytes(path: Path) -> bytes:
 
 
 def open_project(
-    directory: Path, named: str | None, environ: Mapping[str, str], *, allowed: Iterable[str] = ()
+    directory: Path,
+    named: str | None,
+    environ: Mapping[str, str],
+    *,
+    allowed: Iterable[str] = (),
+    ahead: Ahead | None = None,
 ) -> Project:
     """Read and check the configuration and open the tree around it; ``allowed`` goes beyond what the file allows.
 
-    Raises ConfigError, InputError or a CheckoutError subclass.
+    ``ahead`` is used where it is of the same checkout. Raises ConfigError, InputError or a CheckoutError subclass.
     """
     from pipeline_kit.adapters.git.repository import find_toplevel
     from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
@@ -101,14 +111,22 @@ def open_project(
     data = read_config_bytes(path)
     home = Path(os.path.realpath(path.parent))
     root = find_toplevel(home) or home
-    rules = set(allowed)
-    tree, history = open_tree(root, allowed=rules)
+    tree: WorkTree | DirectoryTree
+    if ahead is not None and ahead.tree.root == root:
+        rules, tree, history = ahead.allowed, ahead.tree, ahead.history
+    else:
+        rules = set()
+        tree, history = open_tree(root, allowed=rules)
+    rules.update(allowed)
     try:
-        if isinstance(tree, WorkTree) and len(data) > _MANY_IMAGES:
+        if isinstance(tree, WorkTree) and len(data) > MANY_IMAGES:
             tree.start_early()
+            tree.hasten()
         shown = os.path.relpath(path, directory) if named is None else named
         config = _load(data, shown, environ, PathProbe(home, root), disk_reader(home))
         rules.update(config.allow)
+        if isinstance(tree, WorkTree):
+            tree.hasten()
     except BaseException:
         if isinstance(tree, WorkTree):
             tree.close()
@@ -180,7 +198,7 @@ def _exists(tree: Tree, prefix: str) -> Callable[[str], PathKind]:
     return kind
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class PathProbe:
     """Answers what lies at a path, links followed, for the configuration's checks."""
 

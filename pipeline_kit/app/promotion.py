@@ -13,12 +13,17 @@ from pipeline_kit.execute.alias_move import read_manifest
 from pipeline_kit.execute.copying import BlobCopier
 from pipeline_kit.execute.promote import IMAGES, Promoted, Promoter, Request, plan_promotion
 from pipeline_kit.promotion import Promotion, target_repository
+from pipeline_kit.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline_kit.app.session import Session
     from pipeline_kit.execute.workers import Workers
+
+
+_OPEN_AHEAD = 12
+"""Connections to each registry: an image has about ten blobs and manifests, which are asked about at once."""
 
 
 class PromoteOptions(NamedTuple):
@@ -52,9 +57,10 @@ def plan_promotions(
     image), RegistryRefused and RegistryUnreachable; of several failures the gravest.
     """
     require_trusted(session)
+    registry = session.registry
+    registry.open_ahead(_hosts(session, options), _OPEN_AHEAD)
     chosen = chosen_images(session, options.selection)
     requests = _requests(session, options, chosen)
-    registry = session.registry
 
     def plan(request: Request) -> Promotion | PipelineKitError | None:
         try:
@@ -74,6 +80,13 @@ def plan_promotions(
     if failures:
         raise max(failures, key=lambda error: error.exit_code)
     return tuple(item for item in planned if isinstance(item, Promotion))
+
+
+def _hosts(session: Session, options: PromoteOptions) -> set[str]:
+    """Return the registries that will be spoken to. Raises InputError for a prefix that is none."""
+    config = session.project.config
+    some = Reference(config.registry, next(iter(config.images.values())).repository)
+    return {some.host, target_repository(options.prefix, some, project=config.project, registry=config.registry).host}
 
 
 def _requests(session: Session, options: PromoteOptions, chosen: Sequence[Chosen]) -> list[Request]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.app.keep_set import Heads, Where, ecs_uses, git_heads, head_uses, manifest_uses
-from pipeline_kit.app.planning import choose, repository_of
+from pipeline_kit.app.tagging import choose, repository_of
 from pipeline_kit.content_tag import TAG_HEX
 from pipeline_kit.errors import InputError
 from pipeline_kit.execute.records import read_records
 from pipeline_kit.retention import Decided, Rules, StoredImage, Uses, decide, deletion_waves
 from pipeline_kit.retention.decision import attached_to
 from pipeline_kit.retention.lifecycle import simulate
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ class PruneOptions(NamedTuple):
     skipped_refs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RepositoryPlan:
     """The decision about every image of one repository."""
 
@@ -62,7 +62,7 @@ class Simulated(NamedTuple):
     rule: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class PruneReport:
     """What became of what was to go, by repository."""
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 from pipeline_kit import graph
 from pipeline_kit.app.keys import key_images
 from pipeline_kit.app.project import load_at
+from pipeline_kit.app.since import FileChanges
 from pipeline_kit.app.sources import Reader, image_needs
 from pipeline_kit.config import DirectoryContext
-from pipeline_kit.content_tag import changes
+from pipeline_kit.content_tag import Change, changes
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import phrase_files
 from pipeline_kit.snapshot import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from pipeline_kit.app.keys import Keyed
-    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.project import Project
     from pipeline_kit.app.surroundings import Surroundings
+    from pipeline_kit.app.tagging import Tagged
     from pipeline_kit.config import Config, ImageConfig
-    from pipeline_kit.content_tag import Change
-    from pipeline_kit.ports.checkout import Tree
+    from pipeline_kit.ports.checkout import Since, Tree
 
     IsTouched = Callable[[bytes], bool]
 
@@ -48,12 +48,10 @@ def causes(project: Project, tagged: Tagged, names: Iterable[str], around: Surro
     for commit in _earlier(project, around):
         if not left:
             break
-        older = _keys_at(project, tagged, commit, left, around)
-        for name in list(left):
-            differing = _compare(older.get(name), tagged.keyed[name])
-            if differing:
-                found[name] = phrase(differing)
-                left.remove(name)
+        differences = _differences(project, tagged, commit, left, around)
+        for name in [name for name in left if differences.get(name)]:
+            found[name] = phrase(differences[name])
+            left.remove(name)
     return found
 
 
@@ -69,29 +67,64 @@ def _earlier(project: Project, around: Surroundings) -> Iterator[str]:
             yield commit
 
 
-def _keys_at(
+def _differences(
     project: Project, tagged: Tagged, commit: str, names: Collection[str], around: Surroundings
-) -> dict[str, Keyed]:
-    """Return the keys in ``commit`` of those of ``names`` whose files, or whose bases' files, differ there.
-
-    Equal files give equal keys.
-    """
-    assert project.history is not None  # noqa: S101 - a commit came from it
+) -> dict[str, tuple[Change, ...]]:
+    """Return what differs from ``commit`` in those of ``names`` whose files, or whose bases' files, differ there."""
+    found: dict[str, tuple[Change, ...]] = {}
+    needs = {name: image_needs(item.image) for name, item in tagged.sources.items()}
+    closed = graph.dependencies(needs, names)
+    wanted = [name for name in needs if name in closed]
     try:
-        changed = project.tree.changed_since(commit, project.in_tree(project.config_path.name))
-        if changed is not None and not changed:
-            return {}
-        tree = project.history.commit_tree(commit)
-        if tree is None:
-            return {}
-        touched = _touched(project, tagged, _among(changed) if changed is not None else _unlike(tagged, tree), names)
-        if not touched:
-            return {}
-        older = load_at(project, tree, around.environ)
-        sources = Reader(older.config, older.prefix, tree, around.values).read(_closed(older.config, touched))
-        return key_images(sources, tagged.bases, prefix=older.config.tag_prefix, now=around.now)
+        since = project.tree.changed_since(commit, project.in_tree(project.config_path.name))
+        if since is not None:
+            wanted = _touched(project, tagged, _among(since.records), wanted) if since.records else []
+            found = _told_by_path(project, tagged, since, wanted)
+        left = [name for name in wanted if name not in found]
+        if left:
+            found |= _compared(project, tagged, commit, left, around)
     except (PipelineKitError, ValueError):
+        pass
+    return _chained(needs, found)
+
+
+def _told_by_path(
+    project: Project, tagged: Tagged, since: Since, names: Sequence[str]
+) -> dict[str, tuple[Change, ...]]:
+    """Return what differs in those of ``names`` of which the paths that differ tell it."""
+    config = project.in_tree(project.config_path.name).encode("utf-8", "surrogateescape")
+    if not since.is_exact or config in since.records:
         return {}
+    quick = FileChanges(project.prefix, tagged.whole, since.records)
+    told = {name: quick.of(tagged.sources[name], tagged.keyed[name]) for name in names}
+    return {name: changed for name, changed in told.items() if changed is not None}
+
+
+def _compared(
+    project: Project, tagged: Tagged, commit: str, names: Sequence[str], around: Surroundings
+) -> dict[str, tuple[Change, ...]]:
+    """Return what differs in ``names``, whose keys in ``commit`` are made for it."""
+    tree = project.history.commit_tree(commit) if project.history is not None else None
+    if tree is None:
+        return {}
+    touched = _touched(project, tagged, _unlike(tagged, tree), names)
+    if not touched:
+        return {}
+    older = load_at(project, tree, around.environ)
+    sources = Reader(older.config, older.prefix, tree, around.values).read(_closed(older.config, touched))
+    keyed = key_images(sources, tagged.bases, prefix=older.config.tag_prefix, now=around.now)
+    return {name: _compare(keyed.get(name), tagged.keyed[name]) for name in touched}
+
+
+def _chained(
+    needs: Mapping[str, Sequence[str]], found: Mapping[str, tuple[Change, ...]]
+) -> dict[str, tuple[Change, ...]]:
+    """Return what differs, together with the images of which an image is made: another one of those is a change too."""
+    all_found: dict[str, tuple[Change, ...]] = {}
+    for name in graph.order(needs):
+        changed = [Change("image", need, "changed") for need in needs[name] if all_found.get(need)]
+        all_found[name] = (*found.get(name, ()), *changed)
+    return all_found
 
 
 def _among(changed: Iterable[bytes]) -> IsTouched:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit import content_tag
@@ -10,12 +9,13 @@ from pipeline_kit.app.bases import resolve_bases
 from pipeline_kit.app.compare import assumed_bases
 from pipeline_kit.app.keys import Bases, key_images
 from pipeline_kit.app.lock import LOCK_NAME, read_lock
-from pipeline_kit.app.planning import needed
 from pipeline_kit.app.project import load_at
 from pipeline_kit.app.sources import Reader
+from pipeline_kit.app.tagging import needed
 from pipeline_kit.build_stats import Cause, causes
 from pipeline_kit.content_tag import changes
 from pipeline_kit.errors import InputError, PipelineKitError
+from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ RULES = {
 """What names an image, by rule."""
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class ImageReplay:
     """One image over all commits: how often each rule would have built it, and what the content tag's builds were for.
 

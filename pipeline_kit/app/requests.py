@@ -21,10 +21,10 @@ from pipeline_kit.ports.builder import BuildRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.project import Project
     from pipeline_kit.app.sources import ImageSources
     from pipeline_kit.app.surroundings import Surroundings
+    from pipeline_kit.app.tagging import Tagged
     from pipeline_kit.config import Secret
     from pipeline_kit.plan import Plan, PlannedImage
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import InvalidReference
 from pipeline_kit.outputs.report import Attempt
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

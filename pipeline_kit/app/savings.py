@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import Status
 from pipeline_kit.record import CREATED_NOTE, RECORD_TYPE, SECONDS_NOTE
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -28,10 +28,13 @@ _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 _NOT_BUILT = (Status.SKIPPED, Status.REUSED)
 
 
-def with_savings(report: RunReport, session: Session) -> RunReport:
-    """Return ``report`` with the seconds saved by each image that was there; only where a summary will tell them."""
+def with_savings(report: RunReport, session: Session, *, is_told: bool = False) -> RunReport:
+    """Return ``report`` with the seconds saved by each image that was there.
+
+    Only where they are told: in a job summary, or wherever else with ``is_told``.
+    """
     asked = [image for image in report.images if image.status in _NOT_BUILT and image.digest]
-    if session.ci.summary_file is None or not asked:
+    if not (is_told or session.ci.summary_file) or not asked:
         return report
     registry = session.registry
     pool = ThreadPoolExecutor(min(_AT_ONCE, len(asked)), "savings")

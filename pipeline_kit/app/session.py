@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from pipeline_kit.app.project import Project, open_project
 from pipeline_kit.app.surroundings import Surroundings
+from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.ci import Ci
     from pipeline_kit.adapters.registry.content import ContentClient
     from pipeline_kit.adapters.registry.retrying import Retry
+    from pipeline_kit.app.ahead import Ahead
     from pipeline_kit.config.model import Verify
 
 
@@ -25,7 +25,7 @@ def _quiet(retry: Retry) -> None:
     del retry
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Session:
     """Everything a command needs; a context manager that closes the registry's connections."""
 
@@ -49,6 +49,11 @@ class Session:
                 environment=self.environ, plain_http=self.project.config.plain_http, on_retry=self.on_retry
             )
         return self._registry
+
+    def reached_registry(self, questions: int) -> ContentClient:
+        """Return the registry client; connections for so many ``questions`` open while the caller makes tags."""
+        self.registry.open_ahead((self.project.config.registry,), questions)
+        return self.registry
 
     @property
     def requests(self) -> int:
@@ -105,9 +110,10 @@ def open_session(
     *,
     on_retry: Callable[[Retry], None] = _quiet,
     allowed: Iterable[str] = (),
+    ahead: Ahead | None = None,
 ) -> Session:
     """Open the project in ``directory`` and look at the CI. Raises what :func:`open_project` raises."""
-    project = open_project(directory, config, environ, allowed=allowed)
+    project = open_project(directory, config, environ, allowed=allowed, ahead=ahead)
     from pipeline_kit.adapters.ci import detect  # after the project, whose git is at work by now
 
     ci = detect(environ)
@@ -135,6 +141,8 @@ def _uses_placeholders(project: Project) -> bool:
 
 
 def _values(project: Project, ci: Ci, now: float) -> dict[str, str]:
+    from datetime import UTC, datetime  # few configurations hold placeholders
+
     head = project.history.checkout() if project.history is not None else None
     commit = ci.commit or (head.commit if head else "")
     moment = datetime.fromtimestamp(now, UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +16,7 @@ from pipeline_kit.dockerfile.instructions import OnBuild
 from pipeline_kit.dockerignore import IgnoreRules, Walk, ignore_file_candidates
 from pipeline_kit.errors import DockerfileError, InputError
 from pipeline_kit.snapshot import Listing
+from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ _MAX_LINKS = 40
 GIT_DIRECTORY = b".git"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ImageSources:
     """Everything read for one image."""
 
@@ -69,7 +69,7 @@ class _Read(NamedTuple):
     used: Uses
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Reader:
     """Reads images of one configuration from one tree; contexts that images share are listed and filtered once."""
 

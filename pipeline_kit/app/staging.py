@@ -6,54 +6,23 @@ too builds nothing twice. Nothing moves an alias before the image is whole.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.planning import choose
 from pipeline_kit.app.verification import Question, prove
 from pipeline_kit.errors import InputError
 from pipeline_kit.execute.join import staging_tag
-from pipeline_kit.manifest import normalize_platform
 from pipeline_kit.plan import Verdict
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from pipeline_kit.app.project import Project
     from pipeline_kit.config.model import Verify
     from pipeline_kit.plan import Candidate
     from pipeline_kit.ports.registry import ContentRegistry, Observation
     from pipeline_kit.reference import Reference
     from pipeline_kit.scopes import Scope
-
-
-def choose_for(project: Project, names: Sequence[str], platform: str | None) -> tuple[str, ...]:
-    """Return the images asked for that have ``platform`` (``None``: any); without names, all that do.
-
-    Raises InputError for an unknown image, and for one that was named and is not built for the platform.
-    """
-    wanted = choose(project, names)
-    if platform is None:
-        return wanted
-    having = tuple(name for name in wanted if platform in project.config.images[name].platforms)
-    lacking = [name for name in wanted if name not in having]
-    if lacking and (names or not having):
-        known = dict.fromkeys(item for image in project.config.images.values() for item in image.platforms)
-        raise InputError(
-            f"{', '.join(lacking)}: not built for {platform}", hint=f"platforms of this project: {', '.join(known)}"
-        )
-    return having
-
-
-def read_platform(text: str | None) -> str | None:
-    """Return a platform as ``os/arch[/variant]``, normalised. Raises InputError for anything else."""
-    if text is None:
-        return None
-    parts = text.split("/")
-    if not 1 <= len(parts) <= 3 or not all(part.replace("_", "").replace("-", "").isalnum() for part in parts):  # noqa: PLR2004
-        raise InputError(f"{text!r} is no platform", hint="write it as linux/arm64")
-    return normalize_platform(text)
 
 
 def staged(

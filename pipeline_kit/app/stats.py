@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipeline_kit.app.planning import repository_of
+from pipeline_kit.app.tagging import repository_of
 from pipeline_kit.build_stats import ImageStats, Seen, image_stats, read_report
 from pipeline_kit.content_tag import TAG_HEX
 from pipeline_kit.errors import InputError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config import ContainerChanges
@@ -17,6 +16,7 @@ from pipeline_kit.task_definition import (
     read_definition,
     render,
 )
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     EcsOf = Callable[[str], Ecs]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Rendered:
     """One rendered task definition; ``images`` maps container names to ``host/repository@digest``."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import InputError
 from pipeline_kit.scopes import Scope, scope_of
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline_kit.adapters.ci import Ci
-    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.session import Session
+    from pipeline_kit.app.tagging import Tagged
     from pipeline_kit.config import Config
     from pipeline_kit.execute.records import Recorder
     from pipeline_kit.record import Stamp

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.errors import Conflict, ManifestMissing, PipelineKitError, RegistryRefused
-from pipeline_kit.execute.labels import key_of
-from pipeline_kit.execute.records import objection
 from pipeline_kit.manifest import INDEX_TYPES, Manifest, normalize_platform
 from pipeline_kit.plan import Verdict
 from pipeline_kit.ports.registry import Observation
@@ -97,6 +95,9 @@ def _refusal(
     registry: ContentRegistry, question: Question, manifest: Manifest, readable: tuple[str, ...] | None
 ) -> Observation | None:
     """Return the answer about an image that lacks a proof; ``None`` when it has all that is asked for."""
+    from pipeline_kit.execute.labels import key_of  # most runs ask for tags alone
+    from pipeline_kit.execute.records import objection
+
     if key_of(registry, question.pinned, manifest, among=readable) != question.key:
         detail = f"tag present, but its image does not carry our key in the label {KEY_LABEL}"
         return Observation(Verdict.DENIED, detail=detail, hint=_UNKEYED)

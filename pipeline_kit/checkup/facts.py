@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Read:
     """A directory that the tag of ``image`` is computed from; ``b""`` is the top."""
 
@@ -18,7 +19,7 @@ class Read:
     directory: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Sent:
     """A context of ``image`` and what of it is sent to the builder, ignore rules applied.
 
@@ -31,7 +32,7 @@ class Sent:
     has_git: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Unread:
     """An image whose Dockerfile or ignore file could not be read: what enters it is not known."""
 
@@ -40,7 +41,7 @@ class Unread:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class FileFacts:
     """What the file system says: ``modes`` are ``st_mode`` of everything met, directories included."""
 
@@ -50,7 +51,7 @@ class FileFacts:
     """Files that are Git LFS pointers."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class GitFacts:
     """What git says about the paths below the read directories.
 
@@ -71,7 +72,7 @@ class GitFacts:
     conversions: Mapping[bytes, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class CheckoutFacts:
     """Everything :func:`pipeline_kit.checkup.judge` decides from.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import stat
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.checkup.findings import PATHS_AT_MOST, Finding, Severity, allow
 from pipeline_kit.checkup.names import clashes, looks_secret, with_parents
 from pipeline_kit.checkup.rules import RULES
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -26,7 +26,7 @@ _PERMISSIONS = 0o7777
 _ORDER = {name: at for at, name in enumerate(RULES)}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class _Hit:
     """One rule that applies to one context of one image."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from pipeline_kit.checkup.findings import Severity
@@ -13,7 +14,7 @@ PARTS: tuple[Part, ...] = ("checkout", "ci", "registry", "engine", "aws")
 """What doctor looks at, in this order."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Rule:
     """``message`` follows a number of paths (``3 paths: MESSAGE``) or a subject (``HOST: MESSAGE``).
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline_kit.retry import FailureKind
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Reply:
     """An HTTP answer. ``told`` is status, code and message in few words; ``skew`` its Date minus our clock, seconds."""
 
@@ -26,7 +27,7 @@ class Reply:
     skew: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Failure:
     """No answer at all."""
 
@@ -34,7 +35,7 @@ class Failure:
     told: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Refused:
     """It did not come to a request, or not to a usable answer: no token, a broken helper, a redirect not followed.
 
@@ -49,7 +50,7 @@ class Refused:
 Outcome = Reply | Failure | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RepositoryFacts:
     """One repository: the answers to reading a tag that is not there, to beginning an upload, and to cancelling it.
 
@@ -67,7 +68,7 @@ class RepositoryFacts:
     moving: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RegistryFacts:
     """One registry, asked by ``scheme``; ``other`` is the answer by the other scheme, where that was worth asking.
 
@@ -87,7 +88,7 @@ class RegistryFacts:
     repositories: tuple[RepositoryFacts, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class EngineFacts:
     """What would build: ``trouble`` says why nothing does. ``is_multi_platform`` says whether several at once go."""
 
@@ -106,7 +107,7 @@ class EngineFacts:
         return bool(self.driver) and (self.driver != "docker" or self.has_containerd_store)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class AwsFacts:
     """Who the AWS credentials are: ``identity`` is the ARN. ``accounts`` are the ECR registries' accounts."""
 
@@ -118,7 +119,7 @@ class AwsFacts:
     """Whether the configuration needs AWS at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class CiFacts:
     """What the CI system's environment says; ``warnings`` are variables that are missing or contradict each other.
 

@@ -11,6 +11,8 @@ from pipeline_kit.cli.options import option
 from pipeline_kit.cli.results import default_directory, progress_of, tell_results
 from pipeline_kit.cli.shared import (
     allow_option,
+    exports_option,
+    html_option,
     images_argument,
     json_option,
     open_session,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 @allow_option
 @option("--jobs", metavar="N", type=click.IntRange(1, 256), help="Builds at once.")
 @option("--report", metavar="FILE", type=click.Path(path_type=Path), help="Write a JSON report.")
+@html_option
+@exports_option
 @option("--builder", metavar="NAME", help="buildx builder to use, or 'engine' for the engine's own.")
 @option(
     "--task-definitions",
@@ -58,6 +62,8 @@ def command(
     allow: tuple[str, ...],
     jobs: int | None,
     report: Path | None,
+    html: Path | None,
+    exports: Path | None,
     builder: str | None,
     task_definitions: Path | None,
 ) -> int:
@@ -67,15 +73,15 @@ def command(
         from pipeline_kit.cli.plan import command as plan_command
 
         given = {"images": images, "as_json": as_json, "force": force, "verify": verify, "platform": platform}
-        return int(ctx.invoke(plan_command, allow=allow, **given) or 0)
+        return int(ctx.invoke(plan_command, allow=allow, html=html, **given) or 0)
     from pipeline_kit.app.builders import builder_of
     from pipeline_kit.app.job import BuildOptions, run_build
     from pipeline_kit.app.signals import interruptible
-    from pipeline_kit.app.staging import choose_for, read_platform
+    from pipeline_kit.app.tagging import choose_for, read_platform
     from pipeline_kit.outputs.files import check_writable
 
-    if report is not None:
-        check_writable(report)
+    for path in filter(None, (report, html, exports)):
+        check_writable(path)
     with open_session(settings, allow) as session, interruptible():
         saved = _read_plan(plan_file)
         session.require(verify)
@@ -89,12 +95,13 @@ def command(
             saved=saved,
             task_definitions=task_definitions or default_directory(session),
             platform=platform,
+            is_telling_savings=html is not None,
         )
         with progress_of(settings) as progress:
             done = run_build(
                 session, options, lambda tagged: builder_of(session, tagged, name=builder, jobs=jobs), progress.event
             )
-    return tell_results(settings, session, done, as_json=as_json, report=report)
+    return tell_results(settings, session, done, as_json=as_json, report=report, exports=exports, html=html)
 
 
 def _read_plan(path: Path | None) -> Plan | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,10 +12,12 @@ import click
 from pipeline_kit.cli.ecs_options import choose, cloud_opener, edit_options, edits, services_argument
 from pipeline_kit.cli.messages import say, tell_error
 from pipeline_kit.cli.options import option
-from pipeline_kit.cli.shared import json_option, open_session, print_json, print_product
+from pipeline_kit.cli.results import for_github, write_each
+from pipeline_kit.cli.shared import html_option, json_option, open_session, print_json, print_product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pipeline_kit.app.deploy_report import DeployReport
     from pipeline_kit.app.session import Session
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 @option("--verify/--no-verify", "checks", default=True, help="First check that what the tasks need is there (default).")
 @option("--force", is_flag=True, help="Start a new deployment even where the service runs this revision.")
 @option("--timeout", metavar="SECONDS", type=click.IntRange(1), help="Wait at most this long; default 900.")
+@html_option
 @edit_options
 @click.pass_obj
 def deploy(
@@ -44,6 +48,7 @@ def deploy(
     checks: bool,
     force: bool,
     timeout: int | None,
+    html: Path | None,
     **changes: tuple[str, ...],
 ) -> int:
     """Register what changed, deploy it, and follow the deployments until they are steady or failed.
@@ -56,13 +61,17 @@ def deploy(
     from pipeline_kit.app.signals import interruptible
 
     options = DeployOptions(wait, checks, force, timeout, revision, edits(**changes))
+    if html is not None:
+        from pipeline_kit.outputs.files import check_writable
+
+        check_writable(html)
     with open_session(settings) as session, interruptible():
         chosen = choose(session, services)
         pinned = {} if revision is not None else _pinned(settings, session, chosen, build_first=build_first)
         report = Deployer(session, cloud_opener(session), SystemClock(), _teller(settings)).deploy(
             chosen, pinned, options
         )
-    return _tell(settings, session, report, as_json=as_json)
+    return _tell(settings, session, report, as_json=as_json, html=html)
 
 
 def _pinned(
@@ -111,7 +120,7 @@ def _teller(settings: Settings) -> Callable[[str, str], None]:
     return tell
 
 
-def _tell(settings: Settings, session: Session, report: DeployReport, *, as_json: bool) -> int:
+def _tell(settings: Settings, session: Session, report: DeployReport, *, as_json: bool, html: Path | None) -> int:
     from pipeline_kit.outputs.text import format_seconds
 
     if as_json:
@@ -122,18 +131,42 @@ def _tell(settings: Settings, session: Session, report: DeployReport, *, as_json
         failure = result.failure()
         if failure is not None:
             tell_error(failure)
-    if session.ci.summary_file is not None:
-        _write_summary(session, report)
+    page = [partial(_write_page, html, session, report)] if html is not None else []
+    code = write_each([*page, *_for_github(session, report)], report.exit_code)
     if settings.verbosity >= 0:
         calls = sum(report.calls.values())
         good = sum(result.ending.is_success for result in report.results)
         say(f"{good} of {len(report.results)} as asked in {format_seconds(report.seconds)} ({calls} calls to AWS)")
-    return report.exit_code
+    return code
 
 
-def _write_summary(session: Session, report: DeployReport) -> None:
-    from pipeline_kit.outputs.deployments import write_deployments
+def _write_page(path: Path, session: Session, report: DeployReport) -> None:
+    from pipeline_kit.outputs.files import write_atomically
+    from pipeline_kit.outputs.html_deployments import Deployed, deployments_html
+
+    services = [
+        Deployed(
+            result.key,
+            result.status,
+            result.ending.is_success,
+            result.revision,
+            result.previous,
+            (*filter(None, [result.detail]), *map(str, result.causes)),
+            result.images,
+            result.seconds,
+        )
+        for result in report.results
+    ]
+    write_atomically(path, deployments_html(services, seconds=report.seconds, run_url=session.ci.run_url).encode())
+
+
+def _for_github(session: Session, report: DeployReport) -> list[Callable[[], None]]:
+    """Return what writes the step's outputs and summary, where the CI has such files."""
+    from pipeline_kit.outputs.deployments import write_deployment_outputs, write_deployments
 
     rows = [(result.key, result.revision, result.status, result.detail) for result in report.results]
-    if session.ci.summary_file is not None:
-        write_deployments(session.ci.summary_file, rows)
+    return for_github(
+        session,
+        lambda path: write_deployment_outputs(path, rows),
+        lambda path: write_deployments(path, rows),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EPIPE_CODE = 141
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""What is loaded and read lives until the end: to look through it again and again took 20 of 400 ms."""
 
 
 def run() -> NoReturn:
@@ -19,6 +22,7 @@ def run() -> NoReturn:
     if sys.argv[1:] == ["--version"]:  # asked by scripts, often: answered before Click is loaded
         print(f"pipeline-kit {__version__}")  # noqa: T201 - this is the command line
         sys.exit(0)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _insist_on_utf8()
     _replace_closed_streams()
     _leave(_guarded(sys.argv[1:]))
@@ -47,6 +51,9 @@ def _replace_closed_streams() -> None:
 
 def _guarded(arguments: Sequence[str]) -> int:
     """Return the exit code of a command; every expected failure is told on stderr."""
+    from pipeline_kit.app.ahead import begin
+
+    ahead = begin(arguments, os.environ)
     import click
 
     from pipeline_kit.cli.main import main
@@ -55,7 +62,7 @@ def _guarded(arguments: Sequence[str]) -> int:
 
     code: object = 0
     try:
-        code = main.main(args=list(arguments), prog_name="pipeline-kit", standalone_mode=False)
+        code = main.main(args=list(arguments), prog_name="pipeline-kit", standalone_mode=False, obj=ahead)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -66,6 +73,9 @@ def _guarded(arguments: Sequence[str]) -> int:
     except (PipelineKitError, Interrupted) as error:
         tell_error(error)
         code = error.exit_code
+    finally:
+        if ahead is not None:
+            ahead.close()
     return code if isinstance(code, int) else 0
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from pipeline_kit import __version__
 from pipeline_kit.cli.options import option
 
+if TYPE_CHECKING:
+    from pipeline_kit.app.ahead import Ahead
+
 _COMMANDS = {
     "alias": "pipeline_kit.cli.alias",
     "build": "pipeline_kit.cli.build",
+    "codebuild-batch": "pipeline_kit.cli.codebuild_batch",
     "codepipeline": "pipeline_kit.cli.codepipeline",
     "config": "pipeline_kit.cli.config",
     "doctor": "pipeline_kit.cli.doctor",
     "ecs": "pipeline_kit.cli.ecs",
     "emit": "pipeline_kit.cli.emit",
     "explain": "pipeline_kit.cli.explain",
+    "init": "pipeline_kit.cli.init",
     "join": "pipeline_kit.cli.join",
     "lifecycle-policy": "pipeline_kit.cli.lifecycle_policy",
     "lock": "pipeline_kit.cli.lock",
@@ -35,12 +40,14 @@ _COMMANDS = {
 _SHORT_HELP = {
     "alias": "Move tags for people to an image's digest.",
     "build": "Plan, build what is missing, push, alias, report.",
+    "codebuild-batch": "Start a plan's builds as a CodeBuild batch, and wait.",
     "codepipeline": "Write the files of CodePipeline's ECS actions.",
     "config": "Print the resolved configuration or its JSON Schema.",
     "doctor": "Check checkout, registry, engine, AWS and CI.",
     "ecs": "ECS task definitions with this run's digests.",
     "emit": "Digests for Kubernetes, Compose, Swarm and scripts.",
     "explain": "Show the inputs behind a tag, or what changed in them.",
+    "init": "Write a first pipeline-kit.yaml from what is found.",
     "join": "Make images whole whose platforms were built apart.",
     "lifecycle-policy": "Write or simulate an ECR lifecycle policy.",
     "lock": "Write base image digests to pipeline-kit.lock.",
@@ -65,6 +72,8 @@ class Settings(NamedTuple):
     """-1 quiet, 0 normal, 1 and more verbose."""
     colour: bool | None
     """``None``: as the terminal and NO_COLOR say."""
+    ahead: Ahead | None
+    """What was begun before the command line was loaded."""
 
 
 class LazyGroup(click.Group):
@@ -126,4 +135,4 @@ def main(
     colour: bool | None,
 ) -> None:
     """Make sure no container image is ever built twice."""
-    ctx.obj = Settings(directory, config, log_format, -1 if quiet else verbose, colour)
+    ctx.obj = Settings(directory, config, log_format, -1 if quiet else verbose, colour, ctx.obj)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,15 @@ import click
 
 from pipeline_kit.cli.messages import say
 from pipeline_kit.cli.options import option
+from pipeline_kit.cli.plan_shown import FORMATS, Shown, matrix_options, read_runners
+from pipeline_kit.cli.results import write_each
 from pipeline_kit.cli.shared import (
     allow_option,
+    html_option,
     images_argument,
     json_option,
     open_session,
     platform_option,
-    print_json,
     print_product,
     tell_scope,
     verify_option,
@@ -37,7 +40,8 @@ _TAG_SHOWN = 12
 @click.command("plan")
 @images_argument
 @json_option
-@option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="How to print the plan.")
+@option("--format", "form", type=click.Choice(FORMATS), default="table", help="How to print the plan.")
+@html_option
 @option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan for build --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is work to do, 0 when there is none.")
 @option("--offline", is_flag=True, help="Ask no registry; claims no hit it did not ask for.")
@@ -51,12 +55,14 @@ _TAG_SHOWN = 12
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the ECS task definitions whose images are all present to DIR.",
 )
+@matrix_options
 @click.pass_obj
 def command(
     settings: Settings,
     images: tuple[str, ...],
     as_json: bool,
     form: str,
+    html: Path | None,
     out: Path | None,
     detailed_exitcode: bool,
     offline: bool,
@@ -65,35 +71,64 @@ def command(
     platform: str | None,
     allow: tuple[str, ...],
     task_definitions: Path | None,
+    per_platform: bool,
+    levels: int,
+    runners: tuple[str, ...],
+    buildspec: Path | None,
 ) -> int:
-    """Show what build would do and why. Changes nothing, anywhere."""
+    """Show what build would do and why. Changes nothing, anywhere.
+
+    On GitHub the plan also goes to the step's summary and outputs, whatever is printed. --per-platform, --levels and
+    --runner are about the jobs of github-matrix, --per-platform also about the builds of codebuild-batch.
+    """
+    on = read_runners(runners)
     with open_session(settings, allow) as session:
         from pipeline_kit.app.planning import make_plan
-        from pipeline_kit.app.staging import choose_for, read_platform
-        from pipeline_kit.app.task_definitions import check
-        from pipeline_kit.plan import document
+        from pipeline_kit.app.tagging import choose_for, read_platform
 
-        check(session.project)
+        if session.project.config.ecs:
+            from pipeline_kit.app.task_definitions import check
+
+            check(session.project)
         session.require(verify)
         tell_scope(settings, session)
-        registry, platform = None if offline else session.registry, read_platform(platform)
+        platform = read_platform(platform)
         wanted = choose_for(session.project, images, platform)
+        registry = None if offline else session.reached_registry(len(wanted))
         plan, _ = make_plan(session.project, wanted, session.around, registry, force=force, platform=platform)
-        shown = document(plan)
+        again = {
+            "PIPELINE_KIT_VERIFY": verify,
+            "PIPELINE_KIT_ALLOW": " ".join(allow),
+            "PIPELINE_KIT_FORCE": "1" * force,
+        }
+        shown = Shown(
+            plan,
+            session,
+            per_platform=per_platform,
+            levels=levels,
+            runners=on,
+            only=platform,
+            buildspec=buildspec,
+            variables={name: value for name, value in again.items() if value},
+        )
         if out is not None:
-            from pipeline_kit.outputs.files import write_atomically
-
-            write_atomically(out, json.dumps(shown, indent=2).encode() + b"\n")
+            shown.save(out)
+        if html is not None:
+            shown.save_page(html)
         if task_definitions is not None:
             _write_task_definitions(session, plan, task_definitions)
-        if as_json or form == "json":
-            print_json(shown)
-        else:
-            print_product(_table(plan, settings))
-            if settings.verbosity >= 0:
-                say(_summary(plan, session.requests, session.seconds(), offline=offline))
+        form = "json" if as_json else form
+        told = partial(_tell, settings, shown, form)
+        failed = write_each([told, *shown.for_github()], 0)
+        if form != "json" and settings.verbosity >= 0:
+            say(_summary(plan, session.requests, session.seconds(), offline=offline))
     _tell_blocked(plan, is_tolerated=session.around.is_read_only)
-    return _exit_code(plan, detailed=detailed_exitcode, is_read_only=session.around.is_read_only)
+    code = _exit_code(plan, detailed=detailed_exitcode, is_read_only=session.around.is_read_only)
+    return failed if failed and code in (0, _WORK_TO_DO) else code
+
+
+def _tell(settings: Settings, shown: Shown, form: str) -> None:
+    print_product(_table(shown.plan, settings) if form == "table" else shown.text(form))
 
 
 def _table(plan: Plan, settings: Settings) -> str:
@@ -112,8 +147,16 @@ def _table(plan: Plan, settings: Settings) -> str:
         )
         for image in plan.images.values()
     ]
-    width = shutil.get_terminal_size((120, 24)).columns
+    width = _terminal_width()
     return plan_table(rows, width=max(width, 80), colour=wants_colour(settings))
+
+
+def _terminal_width() -> int:
+    if "COLUMNS" not in os.environ and not (sys.stdout is not None and sys.stdout.isatty()):
+        return 120
+    import shutil  # brings bz2 and lzma
+
+    return shutil.get_terminal_size((120, 24)).columns
 
 
 def _summary(plan: Plan, requests: int, seconds: float, *, offline: bool) -> str:

@@ -10,10 +10,14 @@ import click
 
 from pipeline_kit.cli.messages import say, tell_error, tell_unmoved
 from pipeline_kit.cli.options import option
+from pipeline_kit.cli.results import for_github, write_each
 from pipeline_kit.cli.shared import images_argument, json_option, open_session, print_json, print_product
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline_kit.app.promotion import PromotionReport
+    from pipeline_kit.app.session import Session
     from pipeline_kit.cli.main import Settings
     from pipeline_kit.execute.promote import Promoted
 
@@ -69,10 +73,10 @@ def command(
                 print_product("\n".join(plan_lines(promotions)))
             return 0
         done = promote_images(session, options, workers)
-    return _tell(settings, done, as_json=as_json, report=report)
+    return _tell(settings, session, done, as_json=as_json, report=report)
 
 
-def _tell(settings: Settings, done: PromotionReport, *, as_json: bool, report: Path | None) -> int:
+def _tell(settings: Settings, session: Session, done: PromotionReport, *, as_json: bool, report: Path | None) -> int:
     from pipeline_kit.outputs.files import write_atomically
 
     document = _document(done)
@@ -84,11 +88,32 @@ def _tell(settings: Settings, done: PromotionReport, *, as_json: bool, report: P
         print_product("\n".join(_line(item) for item in done.images))
     for item in done.images:
         _tell_failure(item)
+    code = write_each(_for_github(session, done), done.exit_code)
     if settings.verbosity >= 0:
         for warning in done.warnings:
             say(f"warning: {warning}")
         say(_summary(done))
-    return done.exit_code
+    return code
+
+
+def _for_github(session: Session, done: PromotionReport) -> list[Callable[[], None]]:
+    """Return what writes the step's outputs and summary, where the CI has such files."""
+    from pipeline_kit.outputs.promotion_plan import target_of
+    from pipeline_kit.outputs.promotions import PromotionRow, write_promotion_outputs, write_promotions
+
+    rows = [
+        PromotionRow(
+            item.promotion.name,
+            target_of(item.promotion),
+            item.promotion.graph.root,
+            item.status,
+            item.error.message if item.error is not None else "",
+        )
+        for item in done.images
+    ]
+    return for_github(
+        session, lambda path: write_promotion_outputs(path, rows), lambda path: write_promotions(path, rows)
+    )
 
 
 def _document(done: PromotionReport) -> dict[str, Any]:

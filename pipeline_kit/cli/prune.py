@@ -9,6 +9,7 @@ import click
 
 from pipeline_kit.cli.messages import say
 from pipeline_kit.cli.options import option
+from pipeline_kit.cli.results import for_github, write_each
 from pipeline_kit.cli.shared import (
     images_argument,
     json_option,
@@ -19,10 +20,11 @@ from pipeline_kit.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pipeline_kit.app.prune import PruneReport, RepositoryPlan
+    from pipeline_kit.app.session import Session
     from pipeline_kit.cli.main import Settings
     from pipeline_kit.ports.images import Removal
     from pipeline_kit.retention import Decided
@@ -71,7 +73,28 @@ def command(
     else:
         print_product("\n".join(_lines(plans)) or "no images")
     _tell(settings, done, deleted=yes)
-    return done.exit_code
+    return write_each(_for_github(session, done, deleted=yes), done.exit_code)
+
+
+def _for_github(session: Session, done: PruneReport, *, deleted: bool) -> list[Callable[[], None]]:
+    """Return what writes the step's outputs and summary, where the CI has such files."""
+    from pipeline_kit.outputs.pruning import PruneRow, write_prune_outputs, write_pruning
+
+    rows = [
+        PruneRow(
+            plan.repository.name,
+            len(plan.images) - len(plan.going),
+            len(plan.going),
+            _bytes(plan),
+            sum(removal.outcome == "deleted" for removal in done.removals.get(plan.repository.name, ())),
+        )
+        for plan in done.plans
+    ]
+    return for_github(
+        session,
+        lambda path: write_prune_outputs(path, rows),
+        lambda path: write_pruning(path, rows, is_carried_out=deleted),
+    )
 
 
 def _lines(plans: Sequence[RepositoryPlan]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,12 +45,20 @@ def progress_of(settings: Settings) -> Progress:
     )
 
 
-def tell_results(settings: Settings, session: Session, done: RunReport, *, as_json: bool, report: Path | None) -> int:
+def tell_results(
+    settings: Settings,
+    session: Session,
+    done: RunReport,
+    *,
+    as_json: bool,
+    report: Path | None,
+    exports: Path | None = None,
+    html: Path | None = None,
+) -> int:
     """Print the product, write every output that is asked for, and return the exit code.
 
     An output that cannot be written does not keep the others from being written.
     """
-    from pipeline_kit.errors import OutputFailed, ReaderGone
     from pipeline_kit.outputs.files import write_atomically
     from pipeline_kit.outputs.github_files import write_outputs, write_summary
     from pipeline_kit.outputs.json_report import json_text
@@ -59,20 +68,21 @@ def tell_results(settings: Settings, session: Session, done: RunReport, *, as_js
     writes: list[Callable[[], None]] = [lambda: print_product(product)]
     if report is not None:
         writes.append(lambda: write_atomically(report, json_text(done).encode()))
+    if html is not None:
+        from pipeline_kit.outputs.html_pages import report_html
+
+        writes.append(lambda: write_atomically(html, report_html(done).encode()))
+    if exports is not None:
+        from pipeline_kit.outputs.exports import write_exports
+
+        writes.append(lambda: write_exports(exports, done))
     if session.ci.output_file is not None:
         output_file = session.ci.output_file
         writes.append(lambda: write_outputs(output_file, done))
     if session.ci.summary_file is not None:
         summary_file = session.ci.summary_file
         writes.append(lambda: write_summary(summary_file, done))
-    code = done.exit_code
-    for write in writes:
-        try:
-            write()
-        except OutputFailed as error:
-            if not isinstance(error, ReaderGone):
-                tell_error(error)
-            code = code or error.exit_code
+    code = write_each(writes, done.exit_code)
     _tell_failures(done)
     if settings.verbosity >= 0:
         told = {*map(str, session.project.config.warnings), *session.ci.warnings}
@@ -82,6 +92,28 @@ def tell_results(settings: Settings, session: Session, done: RunReport, *, as_js
                 say(f"wrote {item.path}")
         say(summary_line(done))
     return code
+
+
+def write_each(writes: Iterable[Callable[[], None]], code: int) -> int:
+    """Write every output, say which could not be written, and return ``code``, or that of the first failure for 0."""
+    from pipeline_kit.errors import OutputFailed, ReaderGone
+
+    for write in writes:
+        try:
+            write()
+        except OutputFailed as error:
+            if not isinstance(error, ReaderGone):
+                tell_error(error)
+            code = code or error.exit_code
+    return code
+
+
+def for_github(
+    session: Session, outputs: Callable[[Path], None], summary: Callable[[Path], None]
+) -> list[Callable[[], None]]:
+    """Return what writes the step's outputs and summary, each to the file that the CI names; none elsewhere."""
+    pairs = ((session.ci.output_file, outputs), (session.ci.summary_file, summary))
+    return [partial(write, path) for path, write in pairs if path is not None]
 
 
 def _tell_warnings(warnings: Iterable[str]) -> None:

@@ -46,6 +46,18 @@ manifests_option = option(
     type=click.Path(path_type=Path),
     help="YAML or JSON whose images are in use: Kubernetes, Compose, kubectl get -o json; - is stdin.",
 )
+exports_option = option(
+    "--exports",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write PK_IMAGES, PK_BUILT and the like for a shell: read it with `. FILE`.",
+)
+html_option = option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write an HTML page about it to FILE; it loads nothing and needs no script.",
+)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -57,7 +69,8 @@ def open_session(settings: Settings, allowed: Iterable[str] = ()) -> Session:
         if settings.verbosity > 0:
             say(str(retry))
 
-    session = open_it(settings.directory, settings.config, os.environ, on_retry=on_retry, allowed=allowed)
+    place = (settings.directory, settings.config, os.environ)
+    session = open_it(*place, on_retry=on_retry, allowed=allowed, ahead=settings.ahead)
     if settings.verbosity >= 0:
         for warning in (*map(str, session.project.config.warnings), *session.ci.warnings):
             say(f"warning: {warning}")

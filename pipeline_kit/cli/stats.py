@@ -36,8 +36,8 @@ _CAUSES_SHOWN = 3
 def command(settings: Settings, images: tuple[str, ...], as_json: bool, reports: tuple[Path, ...], last: int) -> None:
     """Show from build records how often each image was built, how long it took, and which inputs made it necessary."""
     with open_session(settings) as session:
-        from pipeline_kit.app.planning import choose
         from pipeline_kit.app.stats import collect, read_reports
+        from pipeline_kit.app.tagging import choose
         from pipeline_kit.build_stats import stats_document
 
         wanted = choose(session.project, images)

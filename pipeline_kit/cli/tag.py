@@ -27,7 +27,7 @@ def command(
     The network is used only to resolve base images (bases: resolve).
     """
     with open_session(settings, allow) as session:
-        from pipeline_kit.app.planning import choose, compute_tags, repository_of
+        from pipeline_kit.app.tagging import choose, compute_tags, repository_of
 
         project = session.project
         if rev is not None:

@@ -6,8 +6,9 @@ are POSIX strings relative to the configuration file's directory, without ``./``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,21 +28,21 @@ class Location(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class DirectoryContext:
     """A named context that is a directory here."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ImageContext:
     """A named context that is another image of this configuration (written ``image:NAME``)."""
 
     image: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ReferenceContext:
     """A named context that is an image of some registry (written ``docker-image://REFERENCE``)."""
 
@@ -66,7 +67,7 @@ class CacheSpec(NamedTuple):
     from_: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ImageConfig:
     """One entry of ``images:`` with the defaults applied."""
 
@@ -98,7 +99,7 @@ Source = Literal["file", "family", "service"]
 """Where a task definition comes from: a file here, a family or revision in ECS, or what the service runs now."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ContainerChanges:
     """What the configuration changes in a container besides its image; ``None`` as a value removes that entry."""
 
@@ -131,7 +132,7 @@ class Network(NamedTuple):
     public_ip: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class EcsService:
     """One service (or, with ``is_task``, one-off or scheduled task) of an ECS deployment.
 
@@ -187,7 +188,7 @@ class Retention(NamedTuple):
     """Seconds for which every image is kept: a run may be about to deploy it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class IgnoredFinding:
     """A finding of image scans that does not count through the day ``until`` (``YYYY-MM-DD``)."""
 
@@ -196,7 +197,7 @@ class IgnoredFinding:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ScanRules:
     """``scan:``: the least severity that fails, which API tells of scans, and what is ignored."""
 
@@ -205,7 +206,7 @@ class ScanRules:
     ignore: tuple[IgnoredFinding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Config:
     """The whole of pipeline-kit.yaml."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config.model import DirectoryContext, ImageContext, ScanRules
 from pipeline_kit.config.paths import relative
 from pipeline_kit.config.placeholders import split_template
 from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
+from pipeline_kit.values import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,9 +151,8 @@ def _container(service: EcsService, name: str) -> str | dict[str, Any]:
 
 
 def _members(value: Any) -> dict[str, Any]:
-    """Return the members of a dataclass that were written."""
-    found = {field.name: getattr(value, field.name) for field in fields(value)}
-    written = {name: list(one) if isinstance(one, tuple) else one for name, one in found.items()}
+    """Return the members of a value that were written."""
+    written = {name: list(one) if isinstance(one, tuple) else one for name, one in asdict(value).items()}
     return {name: one for name, one in written.items() if one not in (None, {}, [], False)}
 
 

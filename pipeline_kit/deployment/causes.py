@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,7 @@ class CauseKind(StrEnum):
         return self in (CauseKind.IMAGE_MISSING, CauseKind.PLATFORM, CauseKind.COMMAND)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Cause:
     """One reason: ECS's own words in ``text``, and what to do about it in ``hint``."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pipeline_kit.values import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Container:
     """A container of a task. ``exit_code`` is ``None`` where it never ran: that is not 0."""
 
@@ -16,7 +16,7 @@ class Container:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Task:
     """A task. ``started_by`` is the deployment's id for a service's tasks."""
 
@@ -34,7 +34,7 @@ class Task:
         return self.arn.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Rollout:
     """An element of DescribeServices' ``deployments``; ``state`` is ``rolloutState``, ``""`` where ECS gives none."""
 
@@ -49,7 +49,7 @@ class Rollout:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Event:
     """A service event."""
 
@@ -57,7 +57,7 @@ class Event:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Service:
     """DescribeServices' answer for one service; ``network`` and ``load_balancers`` are as AWS gives them."""
 
@@ -88,7 +88,7 @@ class Service:
         return next((rollout for rollout in self.rollouts if rollout.status == "PRIMARY"), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ServiceDeployment:
     """DescribeServiceDeployments' answer for one deployment. ``revision`` is its target's ARN."""
 
@@ -114,7 +114,7 @@ class ServiceDeployment:
     strategy: str = "ROLLING"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class CodeDeployment:
     """GetDeployment's answer."""
 

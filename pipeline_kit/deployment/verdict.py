@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from pipeline_kit.values import value_class
 
 
 class Ending(StrEnum):
@@ -42,7 +43,7 @@ class Ending(StrEnum):
         return self in (Ending.ROLLED_BACK_BREAKER, Ending.ROLLED_BACK_ALARM, Ending.ROLLED_BACK)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Verdict:
     """How a deployment stands: ``ending`` is ``None`` while it goes on; ``detail`` is for people."""
 
@@ -50,7 +51,7 @@ class Verdict:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Standing:
     """What the progress shows: counts of tasks of the new revision and the stage, ``""`` where there is none."""
 

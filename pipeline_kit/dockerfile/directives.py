@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 from pipeline_kit.dockerfile.faults import StatementError
 from pipeline_kit.dockerfile.text import SPACE, physical_lines, trim_newline
+from pipeline_kit.values import value_class
 
 DEFAULT_ESCAPE = "\\"
 
@@ -20,7 +20,7 @@ _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\
 _NAMES = frozenset({"syntax", "escape", "check"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Directive:
     """One directive: its lower-case ``name``, its ``value`` and its 1-based ``line``."""
 

@@ -6,12 +6,12 @@ on build caching", "Automatic platform ARGs in the global scope".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.dockerfile.faults import ExpansionError, UnknownValueError, at
 from pipeline_kit.dockerfile.platforms import platform_values
 from pipeline_kit.dockerfile.shell import expand, names_in
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NO_VARIABLES = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class GlobalScope:
     """Variables before the first FROM: their ``values``, and for each the names its default was made of."""
 
@@ -86,7 +86,7 @@ def _known(scope: GlobalScope, default: str, dockerfile: Dockerfile, arg: Arg) -
         raise at(dockerfile.name, arg.line, error) from error
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class StageScope:
     """Variables at one point of a stage. ``open``: the base image may set others, so a missing one is unknown."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pipeline_kit.values import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ImageUse:
     """An external image: its ``reference`` after expansion, the 1-based ``line`` (0: a build argument), and by what.
 
@@ -17,7 +17,7 @@ class ImageUse:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Unresolved:
     """An image that cannot be named: the ``text`` as written, its 1-based ``line`` and ``why``, fit for a message."""
 
@@ -26,7 +26,7 @@ class Unresolved:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RemoteAdd:
     """An ADD from the network: ``checksum`` is what pins its content (digest or commit id), or ``None``."""
 
@@ -35,7 +35,7 @@ class RemoteAdd:
     checksum: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ContextRead:
     """Files that one instruction reads from a context.
 
@@ -53,7 +53,7 @@ class ContextRead:
     excludes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Uses:
     """Everything outside the Dockerfile's own bytes that can influence a build of one target (design D4).
 

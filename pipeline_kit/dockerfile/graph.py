@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.dockerfile.faults import ExpansionError, StatementError, UnknownValueError, at
@@ -13,6 +12,7 @@ from pipeline_kit.dockerfile.stages import find_target, read_trigger
 from pipeline_kit.dockerfile.words import comma_separated
 from pipeline_kit.errors import InvalidReference
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+\Z")
 _NEVER_NAMED = frozenset({SCRATCH, "context"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Origin:
     """Where a FROM or a ``from=`` leads: exactly one of a stage, a named context, an image, or a reason why unknown.
 

@@ -6,16 +6,16 @@ Source: Dockerfile reference, "Here-Documents"; moby/buildkit frontend/dockerfil
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from pipeline_kit.dockerfile import shell
 from pipeline_kit.dockerfile.faults import ExpansionError
+from pipeline_kit.values import value_class
 
 _HEREDOC = re.compile(r"(\d*)<<(-?)[\t\n\f\r ]*([^<]*)\Z", re.ASCII)
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Heredoc:
     """A here-document: its terminator ``name``, whether variables ``expand`` and tabs are cut, and its ``content``."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from pipeline_kit.dockerfile.heredocs import Heredoc
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Instruction:
     """Base of all instructions: the 1-based ``line`` it starts at, and its upper-case ``keyword``."""
 
@@ -17,7 +18,7 @@ class Instruction:
     keyword: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class From(Instruction):
     """``FROM [--platform=platform] base [AS name]``: all raw but ``name``, which is lower-case or ``""``."""
 
@@ -26,21 +27,21 @@ class From(Instruction):
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Arg(Instruction):
     """``ARG name[=default] …``: pairs of a name and its raw default, or ``None`` without one."""
 
     pairs: tuple[tuple[str, str | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Env(Instruction):
     """``ENV`` or ``LABEL``: raw pairs of key and value."""
 
     pairs: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Copy(Instruction):
     """``COPY`` or ``ADD``. ``sources`` and ``destination`` are raw; ``origin`` is ``--from`` or ``""``."""
 
@@ -55,27 +56,27 @@ class Copy(Instruction):
     checksum: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Run(Instruction):
     """``RUN``: the raw values of its ``--mount`` flags; the command itself only matters as bytes of the file."""
 
     mounts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class OnBuild(Instruction):
     """``ONBUILD expression``: the Dockerfile text that runs in a stage built upon this one."""
 
     expression: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Expanded(Instruction):
     """``WORKDIR``, ``USER``, ``VOLUME``, ``STOPSIGNAL``, ``EXPOSE``: raw ``words`` whose variables are expanded."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Verbatim(Instruction):
     """``CMD``, ``ENTRYPOINT``, ``HEALTHCHECK``, ``SHELL``, ``MAINTAINER``: the builder expands nothing in them."""

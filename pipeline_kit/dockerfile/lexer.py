@@ -6,13 +6,13 @@ Source: moby/buildkit frontend/dockerfile/parser; Dockerfile reference, "Format"
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline_kit.dockerfile.faults import StatementError, at
 from pipeline_kit.dockerfile.heredocs import Heredoc, heredocs
 from pipeline_kit.dockerfile.text import SPACE, check_length, is_comment, physical_lines, trim_newline
 from pipeline_kit.dockerfile.words import blank_separated, json_array, take_flags
+from pipeline_kit.values import replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WITH_HEREDOCS = frozenset({"add", "copy", "run"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Statement:
     """One logical line: 1-based first and last ``line``, the lower-case ``keyword``, its ``flags``, the ``rest``."""
 

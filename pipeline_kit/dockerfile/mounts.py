@@ -5,11 +5,11 @@ Source: Dockerfile reference, "RUN --mount".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.dockerfile.faults import StatementError, UnknownValueError, did_you_mean
 from pipeline_kit.dockerfile.words import comma_separated
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from pipeline_kit.dockerfile.environment import StageScope
@@ -22,7 +22,7 @@ _KEYS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Mount:
     """One mount: its ``kind`` and expanded fields; a field whose value cannot be known is in ``unknown``."""
 

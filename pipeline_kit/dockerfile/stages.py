@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pipeline_kit.dockerfile.directives import DirectiveError, escape_character, syntax_directive
 from pipeline_kit.dockerfile.faults import StatementError, at, did_you_mean
 from pipeline_kit.dockerfile.instructions import Arg, From, Instruction
@@ -12,11 +10,12 @@ from pipeline_kit.dockerfile.reader import read_instruction
 from pipeline_kit.dockerfile.text import decode
 from pipeline_kit.errors import DockerfileError, InvalidReference
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import value_class
 
 _OFFICIAL_FRONTENDS = frozenset({"docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Stage:
     """One build stage: 0-based ``index``, lower-case ``name`` (or ``None``), raw ``base`` and ``platform`` flag.
 
@@ -31,7 +30,7 @@ class Stage:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Dockerfile:
     """A whole Dockerfile.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.dockerfile.environment import StageScope
@@ -14,6 +13,7 @@ from pipeline_kit.dockerfile.mounts import Mount, read_mount
 from pipeline_kit.dockerfile.shell import names_in
 from pipeline_kit.dockerfile.sources import clean, is_glob, is_remote, pinned_commit
 from pipeline_kit.dockerfile.text import is_plain
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline_kit.dockerfile.stages import Dockerfile, Stage
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Findings:
     """What walks have found so far, each kind in first-use order (a dict is an ordered set)."""
 

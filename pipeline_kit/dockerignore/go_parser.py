@@ -10,9 +10,9 @@ So ``\d`` is a digit, ``[[:alpha:]]`` a POSIX class, ``[z-a]`` an error, ``x*|b`
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from pipeline_kit.dockerignore.go_regexp import SKIP, GoRegexp, GoRegexpError, Kind, Node
+from pipeline_kit.values import replace
 
 _LAST_RUNE = 0x10FFFF
 _Ranges = list[tuple[int, int]]

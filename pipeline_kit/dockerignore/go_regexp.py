@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 from itertools import pairwise
+
+from pipeline_kit.values import value_class
 
 
 class GoRegexpError(ValueError):
@@ -21,7 +22,7 @@ class Kind(Enum):
     ASSERT = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Node:
     """One step: ``source`` (Python's spelling of a character class or an assertion), ``low`` to ``high`` times."""
 
@@ -49,7 +50,7 @@ _NOT_SLASH = r"[^\U0000002f-\U0000002f]"
 _SLASH = Node(Kind.CHARACTERS, "/")
 
 
-@dataclass(frozen=True)
+@value_class()
 class GoRegexp:
     """A parsed expression: its alternatives, each a sequence of nodes."""
 

@@ -8,13 +8,13 @@ each stray byte as U+FFFD like Go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pipeline_kit.dockerignore.go_parser import parse_go_regexp
 from pipeline_kit.dockerignore.go_regexp import GoRegexp, GoRegexpError
 from pipeline_kit.errors import DockerignoreError
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Form(Enum):
     REGEXP = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Pattern:
     """One pattern: ``text`` as moby cleans it, without the ``!`` that makes it an ``exception``.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline_kit.dockerignore.matching import any_of, can_match_in, matches_all_in
 from pipeline_kit.dockerignore.patterns import Pattern, read_patterns, required_piece
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, Listing
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _PATTERN_CHARACTERS = frozenset("*[]?^\\")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class IgnoreRules:
     """The patterns of one ignore file, in order; false where there are none."""
 
@@ -57,7 +58,7 @@ class IgnoreRules:
         A directory that is not excluded is sent even where everything in it is: it becomes a directory without files.
         The Dockerfile and the ignore files are entries like any other; excluded ones still steer the build.
         """
-        if not _may_exclude_any(self.patterns, listing):
+        if not self._may_exclude_any(listing):
             return listing
         walk = Walk(self.patterns)
         paths: list[bytes] = []
@@ -79,6 +80,22 @@ class IgnoreRules:
             return Listing(paths, records)
         return Listing.of([*zip(paths, records, strict=True), *((path, EMPTY_DIRECTORY_RECORD) for path in emptied)])
 
+    @cached_property
+    def _pieces(self) -> list[bytes | None]:
+        """Return for each pattern that excludes what every path contains that it matches, ``None`` for no such text."""
+        return [required_piece(pattern) for pattern in self.patterns if not pattern.exception]
+
+    def _may_exclude_any(self, listing: Listing) -> bool:
+        """Return whether any pattern that excludes could match anything listed; False is certain.
+
+        Most checkouts hold nothing that is ignored. A text search for what every match must contain shows that for a
+        whole context at once, a hundred times faster than asking path by path.
+        """
+        if not self._pieces:
+            return False
+        joined = b"\0".join(listing.paths)
+        return any(piece is None or piece in joined for piece in self._pieces)
+
 
 IgnoreRules.EMPTY = IgnoreRules()
 
@@ -91,19 +108,6 @@ def ignore_file_candidates(dockerfile: str) -> tuple[str, str]:
     root. Whoever reads it follows links as if the context were ``/``: a link that names nothing there gives no rules.
     """
     return f"{dockerfile}.dockerignore", ".dockerignore"
-
-
-def _may_exclude_any(patterns: tuple[Pattern, ...], listing: Listing) -> bool:
-    """Return whether any pattern that excludes could match anything listed; False is certain.
-
-    Most checkouts hold nothing that is ignored. A text search for what every match must contain shows that for a whole
-    context at once, a hundred times faster than asking path by path.
-    """
-    excluding = [pattern for pattern in patterns if not pattern.exception]
-    if not excluding:
-        return False
-    joined = b"\0".join(listing.paths)
-    return any((piece := required_piece(pattern)) is None or piece in joined for pattern in excluding)
 
 
 def _without_content(directories: set[bytes], filled: set[bytes]) -> Iterator[bytes]:
@@ -124,7 +128,7 @@ def _occupy(directory: bytes, occupied: set[bytes]) -> None:
         directory = directory.rpartition(b"/")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class _Directory:
     """What the walk knows in a directory: ``matched`` says for each pattern whether it applies to all below."""
 

@@ -7,7 +7,6 @@ Registries have no compare-and-swap, so an alias is looked at again right before
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline_kit.errors import PipelineKitError, RegistryRefused, TagConflict
@@ -16,6 +15,7 @@ from pipeline_kit.execute.publish import require_certain
 from pipeline_kit.execute.records import alias_stamps, read_records
 from pipeline_kit.record import Stamp, is_later
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -146,7 +146,7 @@ def move_again(
     return Moved(moved.tag, "skipped", NEWER if held else OVERTAKEN)
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Mover:
     """Moves aliases of one image; its manifest is read once, when needed."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline_kit.errors import DigestMismatch, PipelineKitError
@@ -15,6 +14,7 @@ from pipeline_kit.execute.alias_move import digest_at, exit_code_of, put_alias
 from pipeline_kit.execute.aliases import Moved, Order
 from pipeline_kit.execute.copying import BlobCopier, Brought, read_graph
 from pipeline_kit.promotion import Attach, CopyBlob, Promotion, PutManifest, PutTag, Step, held_blobs, require_free
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ class Request(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@value_class(frozen=False, eq=False)
 class Promoted:
     """What became of one promotion; filled in as it goes, so that an interrupted one can still be told."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +27,7 @@ from pipeline_kit.record import (
 from pipeline_kit.recorded_inputs import record_inputs
 from pipeline_kit.reference import parse_reference
 from pipeline_kit.scopes import TRUSTED, Scope
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ MOST_READ = 20
 MOST_STAMPS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RunFacts:
     """What the records of one run have in common; ``now`` is in seconds since the epoch."""
 
@@ -53,7 +53,7 @@ class RunFacts:
     now: float = 0.0
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Recorder:
     """Writes the records of one run; safe for use by many threads.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.errors import BuildFailed, ContextChanged, PipelineKitError, TagConflict
 from pipeline_kit.execute.aliases import Moved, move_again, move_aliases
@@ -13,6 +12,7 @@ from pipeline_kit.execute.publish import Proof, adopt, arrived, publish
 from pipeline_kit.execute.records import Recorder, objection
 from pipeline_kit.plan import Action, Plan, PlannedImage, Status, Verdict
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,7 +35,15 @@ SETTLE_SECONDS = 0.3
 """How long after: a run that looked before we wrote has written by then, unless something held it up."""
 
 
-@dataclass(slots=True)
+class Step(NamedTuple):
+    """A part of the work on one image: times in seconds, ``started`` since the builder was called."""
+
+    name: str
+    started: float
+    seconds: float
+
+
+@value_class(frozen=False)
 class Outcome:
     """What became of one image; filled in as the run goes, so that an interrupted run can still be reported."""
 
@@ -48,9 +56,10 @@ class Outcome:
     exit_code: int = 0
     log_tail: tuple[str, ...] = ()
     aliases: tuple[Moved, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Run:
     """One execution of a plan. ``outcomes`` has every image from the start, as not done yet.
 
@@ -64,6 +73,8 @@ class Run:
     recorder: Recorder | None = None
     pause: Callable[[float], None] = time.sleep
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    began: float = 0.0
+    """When the builder was called, on the monotonic clock."""
     slowest: float = 0.0
     """Seconds that the slowest image took to be published."""
 
@@ -84,6 +95,7 @@ class Run:
         on_event: Callable[[BuildEvent], None],
     ) -> None:
         """Build ``requests`` and publish each success. Failures stand in the outcomes; only EngineUnreachable rises."""
+        self.began = time.monotonic()
         built = builder.build(requests, push=self.push, on_event=on_event)
         for request in requests:
             self._note(built[request.name])
@@ -159,6 +171,7 @@ class Run:
         outcome = self.outcomes[built.name]
         outcome.started, outcome.seconds = built.started, built.seconds
         outcome.log_tail = built.log_tail
+        outcome.steps = (Step("build", built.started, built.seconds),) if built.seconds else ()
         if built.is_blocked:
             outcome.status, outcome.error = Status.BLOCKED, built.error
             outcome.exit_code = BuildFailed.exit_code
@@ -191,7 +204,9 @@ class Run:
                 if digest is None:
                     raise BuildFailed(f"{request.name}: the builder gave no digest")
                 done = publish(self.registry, image, digest, force=self.force, proof=proof)
-            self.slowest = max(self.slowest, time.monotonic() - began)
+            taken = time.monotonic() - began
+            self.slowest = max(self.slowest, taken)
+            outcome.steps = (*outcome.steps, Step("publish", began - self.began, taken))
             if self.recorder is not None and done.status in (Status.BUILT, Status.COMPLETED):
                 self.recorder.record(image, done.digest, built.seconds, done.status)
         except PipelineKitError as error:

@@ -1,10 +1,12 @@
-"""Deployments in GitHub's step summary."""
+"""Deployments in GitHub's step summary and step outputs."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from pipeline_kit.outputs.files import append
+from pipeline_kit.outputs.github_files import append_outputs
 from pipeline_kit.outputs.markdown import code, escape
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Row = tuple[str, str, str, str]
+    """Service, ARN of its revision, status, detail."""
 
 
 def deployments_markdown(rows: Iterable[Row]) -> str:
@@ -27,3 +30,25 @@ def deployments_markdown(rows: Iterable[Row]) -> str:
 def write_deployments(path: Path, rows: Iterable[Row]) -> None:
     """Append the table to the file ``GITHUB_STEP_SUMMARY`` names. Raises OutputFailed."""
     append(path, deployments_markdown(rows).encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+
+
+def deployment_outputs(rows: Iterable[Row]) -> dict[str, str]:
+    """Return the step outputs by name: JSON on one line each.
+
+    - ``deployed``: list of the services (``environment/service``) that run what was asked for since this run, or whose
+      deployment was only started; ``unchanged``: of those that ran it already;
+    - ``services``: object, service to ``{"status", "task_definition"}``, failures included.
+    """
+    known = list(rows)
+    return {
+        "deployed": json.dumps([key for key, _, status, _ in known if status in ("deployed", "started")]),
+        "unchanged": json.dumps([key for key, _, status, _ in known if status == "unchanged"]),
+        "services": json.dumps(
+            {key: {"status": status, "task_definition": revision or None} for key, revision, status, _ in known}
+        ),
+    }
+
+
+def write_deployment_outputs(path: Path, rows: Iterable[Row]) -> None:
+    """Append :func:`deployment_outputs` to the file ``GITHUB_OUTPUT`` names. Raises OutputFailed."""
+    append_outputs(path, deployment_outputs(rows), hint="name fewer services in a job")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.outputs.sanitize import log_line, one_line, visible
 from pipeline_kit.plan import Status
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ ANNOTATIONS_PER_LEVEL = 10
 _MESSAGE_LIMIT = 4000
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Annotation:
     """A message at a place; ``file`` is relative to the repository, ``line`` and ``column`` are 1-based, 0 if unset."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OUTPUTS_LIMIT = 1_000_000
 """Bytes, as UTF-16, that GitHub takes for all outputs of a job."""
 _MATTERS_MOST = ("task-definition", "built", "skipped", "digests", "images", "matrix")
+_TOO_LARGE = "read them from the file that --report FILE writes, or name fewer images in a job"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SHOWN = 5
 
@@ -76,16 +77,24 @@ def write_outputs(path: Path, report: RunReport) -> None:
     Those that GitHub's limit for a job leaves no room for are not written, since half a JSON document is none. Raises
     OutputFailed that says what is in the registry all the same.
     """
-    outputs, left_out = _within_limit(github_outputs(report))
+    found = github_outputs(report)
+    ranked = {name: found[name] for name in _MATTERS_MOST}
+    append_outputs(path, ranked, told=_pushed(report), hint=_TOO_LARGE)
+
+
+def append_outputs(path: Path, outputs: Mapping[str, str], *, told: str = "", hint: str) -> None:
+    """Append ``outputs``, which matters most first, to the file ``GITHUB_OUTPUT`` names.
+
+    Those without room in GitHub's limit for a job are left out. Raises OutputFailed, which begins with ``told``; where
+    something was left out its hint is ``hint``.
+    """
+    kept, left_out = _within_limit(outputs)
     try:
-        append(path, format_outputs(outputs).encode("utf-8", "backslashreplace"), what="the GitHub outputs file")
+        append(path, format_outputs(kept).encode("utf-8", "backslashreplace"), what="the GitHub outputs file")
     except OutputFailed as error:
-        raise OutputFailed(f"{_pushed(report)}outputs not written: {error.message}", hint=error.hint) from error
+        raise OutputFailed(f"{told}outputs not written: {error.message}", hint=error.hint) from error
     if left_out:
-        raise OutputFailed(
-            f"{_pushed(report)}too large for GitHub and not written: the outputs {', '.join(left_out)}",
-            hint="read them from the file that --report FILE writes, or name fewer images in a job",
-        )
+        raise OutputFailed(f"{told}too large for GitHub and not written: the outputs {', '.join(left_out)}", hint=hint)
 
 
 def write_summary(path: Path, report: RunReport) -> None:
@@ -101,15 +110,15 @@ def write_summary(path: Path, report: RunReport) -> None:
 
 
 def _within_limit(outputs: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the outputs that fit, by what matters most, and the names of the others."""
+    """Return the outputs that fit, the first before the others, and the names of those that do not."""
     room = OUTPUTS_LIMIT
     kept: dict[str, str] = {}
-    for name in sorted(outputs, key=_MATTERS_MOST.index):
-        size = len(outputs[name].encode("utf-16-le", "surrogatepass"))
+    for name, value in outputs.items():
+        size = len(value.encode("utf-16-le", "surrogatepass"))
         if size <= room:
-            kept[name] = outputs[name]
+            kept[name] = value
             room -= size
-    return {name: kept[name] for name in outputs if name in kept}, [name for name in outputs if name not in kept]
+    return kept, [name for name in outputs if name not in kept]
 
 
 def _delimiter(value: str) -> str:

@@ -65,6 +65,7 @@ def _image(image: ImageResult) -> dict[str, Any]:
         ],
         "error": image.error,
         "log_tail": list(image.log_tail),
+        "needs": list(image.needs),
     }
 
 
@@ -169,6 +170,7 @@ def _image_schema() -> Schema:
                 "items": _record({"name": _STRING, "started": _SECONDS, "seconds": _SECONDS, "detail": _STRING}),
             },
             "error": {"description": "Empty unless the image failed or is blocked.", **_STRING},
+            "needs": {"description": "Images of the project that it builds upon.", **_STRINGS},
             "log_tail": {"description": "The end of a failed build's output, as it came: untrusted.", **_STRINGS},
         }
     )

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline_kit.outputs.progress import LineProgress
 from pipeline_kit.outputs.sanitize import display_width, fit, log_line, one_line
 from pipeline_kit.outputs.text import format_seconds
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _FALLBACK = os.terminal_size((80, 24))
 _GREEN, _RED, _DIM, _RESET = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Running:
     began: float
     step: str = ""

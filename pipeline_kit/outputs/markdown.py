@@ -11,6 +11,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pipeline_kit.outputs.cutting import Section, fitted, utf8_bytes
 from pipeline_kit.outputs.report import AVAILABLE
 from pipeline_kit.outputs.sanitize import log_line, one_line
 from pipeline_kit.outputs.text import format_seconds, summary_line
@@ -38,7 +39,6 @@ _GANTT_TAGS = {Status.FAILED: "crit, ", Status.BUILT: "active, ", Status.COMPLET
 _GANTT_ROWS = 60
 _ATTEMPTS = 50
 _GANTT_NAME = re.compile(r"[^\w ./-]")
-_CUT = "\n_… and more, cut here: the whole account is in the JSON report (`--report FILE`)._\n"
 
 
 def markdown_summary(report: RunReport, *, limit: int = SUMMARY_LIMIT) -> str:
@@ -46,14 +46,7 @@ def markdown_summary(report: RunReport, *, limit: int = SUMMARY_LIMIT) -> str:
 
     Blocks (a table row, a list item, a fenced block) are kept whole or left out, so a cut summary is still well-formed.
     """
-    kept: list[str] = []
-    room = limit - len(_CUT.encode())
-    for block in _blocks(report):
-        room -= len(block.encode())
-        if room < 0:
-            return "".join([*kept, _CUT]) if limit >= len(_CUT.encode()) else ""
-        kept.append(block)
-    return "".join(kept)
+    return fitted(_sections(report), limit, utf8_bytes, _left_out)
 
 
 def escape(text: str, limit: int = 300) -> str:
@@ -73,21 +66,20 @@ def _literal(text: str) -> str:
     return _AUTOLINK.sub(lambda match: f"{match.group()[:3]}&#46;", encoded)
 
 
-def _blocks(report: RunReport) -> Iterator[str]:
-    yield f"### pipeline-kit: {escape(summary_line(report))}\n\n"
-    yield from _origin(report)
-    yield from _savings(report)
-    yield from _failures(report)
+def _left_out(count: int) -> str:
+    more = f"{count} more {'image' if count == 1 else 'images'}" if count else "more"
+    return f"_… and {more}, cut here: the whole account is in the JSON report (`--report FILE`)._\n"
+
+
+def _sections(report: RunReport) -> Iterator[Section]:
+    yield Section(f"### pipeline-kit: {escape(summary_line(report))}\n\n")
+    yield from map(Section, (*_origin(report), *_savings(report), *_failures(report)))
     if report.images:
-        yield "| image | result | why | digest | time |\n|---|---|---|---|---:|\n"
-        yield from (_row(image) for image in _by_weight(report.images))
-        yield "\n"
-    yield from _aliases(report)
-    yield from _task_definitions(report)
-    yield from _warnings(report)
-    yield from _gantt(report)
-    yield from _digests(report)
-    yield from _attempts(report)
+        head = "| image | result | why | digest | time |\n|---|---|---|---|---:|\n"
+        yield Section(head, tuple(map(_row, _by_weight(report.images))), "\n", counts=1)
+    for lists in (_aliases, _task_definitions, _warnings):
+        yield from lists(report)
+    yield from map(Section, (*_gantt(report), *_digests(report), *_attempts(report)))
 
 
 def _origin(report: RunReport) -> Iterator[str]:
@@ -141,25 +133,29 @@ def _more(entries: tuple[str, ...], shown: int) -> tuple[str, ...]:
     return (f"… and {rest} more",) if rest > 0 else ()
 
 
-def _aliases(report: RunReport) -> Iterator[str]:
+def _aliases(report: RunReport) -> Iterator[Section]:
     named = [(image, alias) for image in report.images for alias in image.aliases]
     if not named:
         return
     counts = Counter(alias.state for _, alias in named)
-    yield f"Aliases: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}.\n\n"
-    for image, alias in named:
-        if alias.state != "unchanged":
-            detail = f": {escape(alias.detail)}" if alias.detail else ""
-            yield f"- {code(alias.tag)} of {code(image.name)} {alias.state}{detail}\n"
-    yield "\n"
+    head = f"Aliases: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}.\n\n"
+    told = [(image, alias) for image, alias in named if alias.state != "unchanged"]
+    details = [f": {escape(alias.detail)}" if alias.detail else "" for _, alias in told]
+    rows = (
+        f"- {code(alias.tag)} of {code(image.name)} {alias.state}{detail}\n"
+        for (image, alias), detail in zip(told, details, strict=True)
+    )
+    yield Section(head, tuple(rows), "\n")
 
 
-def _task_definitions(report: RunReport) -> Iterator[str]:
-    for result in report.task_definitions:
-        where = f" in {code(result.path)}" if result.path else ""
-        yield f"- task definition of {code(result.service)} ({escape(result.environment)}){where}\n"
-    if report.task_definitions:
-        yield "\n"
+def _task_definitions(report: RunReport) -> Iterator[Section]:
+    rows = [
+        f"- task definition of {code(result.service)} ({escape(result.environment)})"
+        f"{f' in {code(result.path)}' if result.path else ''}\n"
+        for result in report.task_definitions
+    ]
+    if rows:
+        yield Section("", tuple(rows), "\n")
 
 
 def _gantt(report: RunReport) -> Iterator[str]:
@@ -209,8 +205,7 @@ def _attempts(report: RunReport) -> Iterator[str]:
     yield "\n".join([f"<details><summary>{title}</summary>", "", *lines, "", "</details>", "", ""])
 
 
-def _warnings(report: RunReport) -> Iterator[str]:
+def _warnings(report: RunReport) -> Iterator[Section]:
     if report.warnings:
-        yield "**Warnings**\n\n"
-        yield from (f"- ⚠️ {escape(warning, 1000)}\n" for warning in report.warnings)
-        yield "\n"
+        rows = tuple(f"- ⚠️ {escape(warning, 1000)}\n" for warning in report.warnings)
+        yield Section("**Warnings**\n\n", rows, "\n")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.outputs.sanitize import display_width, one_line
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ _COLOURS = {"build": "\x1b[33m", "complete": "\x1b[33m", "skip": "\x1b[32m", "bl
 _RESET = "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class PlanRow:
     """One image of a plan: its action and verdict as words, its content tag, and why."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.plan import Status
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ NEW = frozenset({Status.BUILT, Status.COMPLETED, Status.REUSED})
 """The image was not (wholly) there when the run planned: built here, or by another run at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class AliasResult:
     """What became of one alias; ``detail`` says why it was skipped or failed."""
 
@@ -30,7 +30,7 @@ class AliasResult:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Attempt:
     """One attempt that failed and was followed by another: its class (faults table), HTTP status, seconds waited.
 
@@ -45,7 +45,7 @@ class Attempt:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class StepResult:
     """One step of an image (``build``, ``push``, ``verify``, ``join``, …), in seconds since the run began."""
 
@@ -55,7 +55,7 @@ class StepResult:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ImageResult:
     """What became of one image. Times are in seconds, ``started`` since the run began; ``size`` is in bytes."""
 
@@ -77,6 +77,8 @@ class ImageResult:
     steps: tuple[StepResult, ...] = ()
     error: str = ""
     log_tail: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Images here that it builds upon."""
     location: Location | None = None
     """Where to put an annotation: the configuration's or the Dockerfile's line."""
 
@@ -88,7 +90,7 @@ class ImageResult:
         return str(self.reference.with_digest(self.digest))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class TaskDefinitionResult:
     """One rendered task definition: ``environment`` and ``service`` as in ``deploy.ecs``; ``path`` where written."""
 
@@ -101,7 +103,7 @@ class TaskDefinitionResult:
     """The file's bytes; not part of the JSON report, because environment values may be secrets."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class RunReport:
     """One run of ``build``. Times are in seconds."""
 

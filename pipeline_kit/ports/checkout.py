@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline_kit.snapshot import Listing
 
@@ -38,7 +38,7 @@ class Tree(Protocol):
         """Return the text of the link at ``path``, ``""`` when there is no link."""
         ...
 
-    def changed_since(self, commit: str, also: str) -> frozenset[bytes] | None:
+    def changed_since(self, commit: str, also: str) -> Since | None:
         """Return the root-relative paths, of those last listed and ``also``, that may differ from ``commit`` (full id).
 
         ``None`` where only comparing the listings can tell. A submodule counts as one path.
@@ -48,6 +48,16 @@ class Tree(Protocol):
     def describe(self) -> str:
         """Return what this tree is, for people: ``work tree``, ``commit abc1234``, ``directory without git``."""
         ...
+
+
+class Since(NamedTuple):
+    """Paths that may differ from a commit, each with its record there (:mod:`pipeline_kit.snapshot`; ``None``: absent).
+
+    Without ``is_exact`` only the paths mean something.
+    """
+
+    records: Mapping[bytes, bytes | None]
+    is_exact: bool
 
 
 class Checkout(NamedTuple):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline_kit.retention import StoredImage
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Removal:
     """What became of one image that was to go: ``left`` because something changed meanwhile, ``detail`` says what."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from pipeline_kit.reference import Reference
@@ -22,7 +23,7 @@ class ScanState(StrEnum):
     """There is no scan to be had, and waiting does not help."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ScanAnswer:
     """What a look at a scan gave; ``detail`` is the registry's word for anything but DONE."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ _DAY = 86_400
 _ATTACHED = re.compile(r"sha256-([0-9a-f]{64})(?:\..+)?")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class StoredImage:
     """One manifest of a repository, by digest.
 
@@ -38,7 +39,7 @@ class StoredImage:
     pulled: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Rules:
     """``retention:`` as the decision takes it; ages in seconds, ``None``: the rule was not written."""
 
@@ -50,7 +51,7 @@ class Rules:
     min_age: float = _DAY
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Decided:
     """The decision about one image; ``is_used`` where it, or what needs it, is in use."""
 
@@ -60,7 +61,7 @@ class Decided:
     is_used: bool = False
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Graph:
     """Who needs whom: a kept key keeps its values."""
 

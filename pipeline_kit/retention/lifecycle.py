@@ -9,10 +9,10 @@ first one expires it or not; what an index refers to is not expired before the i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.errors import InputError
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _EVERY = 100_000
 """Images that a repository can hold: a rule that expires what is beyond expires nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class LifecycleRule:
     """One rule of a policy."""
 

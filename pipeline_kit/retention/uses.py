@@ -8,11 +8,11 @@ less.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import InvalidReference
 from pipeline_kit.reference import parse_reference
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ _TAG_KEYS = ("tag", "newTag")
 _DEEPEST = 200
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Uses:
     """Digests and tags in use, each with the first reason that was told for it."""
 

@@ -6,18 +6,18 @@ Pure: a document goes in and a new one comes out. ``None`` as a value removes th
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config import ContainerChanges
 from pipeline_kit.errors import TaskDefinitionError
+from pipeline_kit.values import asdict, fields, replace, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ContainerEdit(ContainerChanges):
     """What changes in one container: what a configuration can say, and the image; what is left out stays as it is.
 
@@ -30,7 +30,7 @@ class ContainerEdit(ContainerChanges):
     @classmethod
     def of(cls, changes: ContainerChanges, image: str | None) -> ContainerEdit:
         """Return ``changes`` together with ``image``."""
-        return cls(image=image, **{item.name: getattr(changes, item.name) for item in fields(changes)})
+        return cls(image=image, **asdict(changes))
 
     @property
     def is_image_only(self) -> bool:

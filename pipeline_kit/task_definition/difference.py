@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
 from pipeline_kit.task_definition.normal import flat
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _ENTRY_ENDS = (".value", ".valueFrom")
 _ENTRY = re.compile(r"^(?P<entry>.*\.?(?:environment|secrets|secretOptions|tags|properties)\[[^]]*\])\.(?:name|key)$")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Difference:
     """One member that differs: ``old`` or ``new`` is ``None`` where the member is not there."""
 

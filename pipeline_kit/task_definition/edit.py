@@ -7,12 +7,12 @@ prints it. Only the spelling of the image values changes; every other byte of th
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import Problem, TaskDefinitionError
 from pipeline_kit.task_definition.json_text import BOM, Member, Node, Source, decode, scan
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,14 +45,14 @@ def render(data: bytes, name: str, images: Mapping[str, str]) -> bytes:
     return bom + text.encode("utf-8")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class _Container:
     name: str
     node: Node
     name_member: Member
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class _Edit:
     start: int
     end: int

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from pipeline_kit.errors import Problem, TaskDefinitionError
+from pipeline_kit.values import value_class
 
 MAX_DEPTH = 100
 """Levels of nesting; a task definition has about six."""
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?")
 _WORD = re.compile(r"true|false|null")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Node:
     """One value: ``text[start:end]`` is its spelling; objects have ``members``, arrays have ``items``."""
 
@@ -40,7 +40,7 @@ class Node:
         return next((member for member in self.members if member.key == key), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Member:
     """One ``key: value`` of an object; ``key`` is decoded, ``key_start`` and ``key_end`` include its quotes."""
 
@@ -50,7 +50,7 @@ class Member:
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Source:
     """A file's name and its text without a byte order mark."""
 
@@ -100,7 +100,7 @@ def scan(source: Source) -> Node:
     return root
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class _Scanner:
     source: Source
 

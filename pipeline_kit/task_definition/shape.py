@@ -5,8 +5,9 @@ Pure: an adapter makes these values from botocore's service model, so that a new
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 ShapeKind = Literal["structure", "list", "map", "text", "integer", "decimal", "boolean", "other"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Shape:
     """One shape of a service model; ``item`` is what a list or a map's values hold."""
 
@@ -27,7 +28,7 @@ class Shape:
         return self.item if self.kind == "map" else self.members.get(member)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Shapes:
     """The two shapes of a task definition: RegisterTaskDefinition's request, and what DescribeTaskDefinition gives."""
 

@@ -9,8 +9,8 @@ import pytest
 from fakes.fake_registry import FakeRegistry
 from fakes.project_files import WHOLE, config_text, environment, tag, tags, write_files
 
-from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
 from pipeline_kit.errors import DockerfileError, InputError, RegistryRefused
 
 if TYPE_CHECKING:

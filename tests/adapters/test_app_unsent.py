@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline_kit.adapters.directory import DirectoryTree
@@ -30,6 +30,7 @@ def _make(root: Path, paths: list[str], directories: list[str]) -> None:
 
 
 @settings(max_examples=150, deadline=None)
+@example(paths=["a/c.txt", "a/a/c.txt"], directories=[], lines=["**/c.txt"])
 @given(st.lists(_PATHS, max_size=12), st.lists(_PATHS, max_size=4), st.lists(_LINES, max_size=5))
 def test_pruned_listing_filters_to_the_same(paths: list[str], directories: list[str], lines: list[str]) -> None:
     """For any tree and rules: what is sent is the same whether ignored files were read or not."""

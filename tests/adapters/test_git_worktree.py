@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True, params=["walk", "search"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test runs twice: as in a small checkout, and as in a large one, where git and find look around."""
-    from pipeline_kit.adapters.git import worktree
+    from pipeline_kit.adapters.git import questions
 
-    monkeypatch.setattr(worktree, "_LARGE_INDEX", 0 if request.param == "search" else 1 << 60)
+    monkeypatch.setattr(questions, "LARGE_INDEX", 0 if request.param == "search" else 1 << 60)
     return str(request.param)
 
 
@@ -586,6 +586,24 @@ def test_a_file_that_vanishes_meanwhile_is_reported(populated: Checkout, monkeyp
         _tree(populated.root).listing(["."])
 
 
+def test_a_find_that_cannot_count_serves_too(
+    populated: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other systems' find knows no -printf; what is special and untracked is seen all the same."""
+    real = shutil.which("find")
+    assert real is not None
+    stand_in = tmp_path / "bin" / "find"
+    stand_in.parent.mkdir()
+    refusal = 'case " $* " in *" -printf "*) echo "find: -printf: unknown primary or operator" >&2; exit 1;; esac'
+    stand_in.write_text(f'#!/bin/sh\n{refusal}\nexec {real} "$@"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
+    assert len(_listing(populated)) > 0
+    populated.write("untracked/file", "1")
+    os.mkfifo(populated.root / "services" / "pipe")
+    assert _listing(populated).get(b"services/pipe") == SPECIAL_RECORD
+
+
 def _descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
@@ -606,6 +624,7 @@ def test_no_process_or_descriptor_is_left_behind(populated: Checkout, monkeypatc
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
+    populated.write("untracked/file", "1")  # without it nothing need be walked
     tree = _tree(populated.root)
     tree.listing(["."])
     before, children = _descriptors(), _children()
@@ -698,23 +717,36 @@ def test_leaving_out_what_no_build_is_sent_changes_no_context(
 
 
 def test_what_changed_since_a_commit_is_told_without_listing_it(populated: Checkout) -> None:
-    """Committed, staged, edited, deleted and untracked paths are among those that may differ; clean ones are not."""
+    """Committed, staged, edited, deleted and untracked paths may differ, each with its record then; clean ones not."""
     before = populated.git("rev-parse", "HEAD").strip()
+
+    def then(*paths: str) -> dict[bytes, bytes]:
+        told = (populated.git("ls-tree", before, path).split() for path in paths)
+        return {path.encode(): f"{words[0]} {words[2]}".encode() for words, path in zip(told, paths, strict=True)}
+
     populated.write("committed", "1")
     populated.commit()
     populated.age()
     tree = _tree(populated.root)
     assert tree.changed_since(before, "Dockerfile") is None
     tree.listing(["."])
-    assert tree.changed_since(before, "Dockerfile") == frozenset({b"committed"})
+    assert tree.changed_since(before, "Dockerfile") == ({b"committed": None}, True)
     populated.write("Dockerfile", "FROM other\n")
     populated.write("untracked", "1")
     populated.write("services/api/run.sh", "edited")
     (populated.root / "services/web/index.html").unlink()
-    assert tree.changed_since(before, "Dockerfile") == frozenset({b"committed", b"Dockerfile"})
+    assert tree.changed_since(before, "Dockerfile") == ({b"committed": None, **then("Dockerfile")}, True)
     tree.listing(["services"])
-    edited = {b"services/api/run.sh", b"services/web/index.html"}
-    assert tree.changed_since(before, "Dockerfile") == frozenset({b"committed", b"Dockerfile", *edited})
+    edited = then("Dockerfile", "services/api/run.sh", "services/web/index.html")
+    assert tree.changed_since(before, "Dockerfile") == ({b"committed": None, **edited}, True)
+    populated.git("mv", "services/api/app.py", "services/api/moved.py")
+    tree.listing(["services"])
+    moved = {b"services/api/moved.py": None, **then("services/api/app.py")}
+    assert tree.changed_since(before, "Dockerfile") == ({b"committed": None, **edited, **moved}, True)
+    populated.git("update-index", "--assume-unchanged", "services/api/run.sh")
+    tree.listing(["services"])
+    assert (since := tree.changed_since(before, "Dockerfile")) is not None
+    assert not since.is_exact
 
 
 def test_a_filter_of_the_repository_is_never_run_to_tell_what_changed(populated: Checkout, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.project_files import config_text, environment, write_files
 
-from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
 from pipeline_kit.app.ungit import dockerfile_without_git
 from pipeline_kit.errors import DockerfileError
 

@@ -168,7 +168,8 @@ def test_a_missing_configuration(tmp_path: Path, home: Path) -> None:
     ran = run(place, "plan")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        "error: no pipeline-kit.yaml in . or above it\n  next: write one, or name it with --config FILE\n"
+        "error: no pipeline-kit.yaml in . or above it\n"
+        "  next: pipeline-kit init writes one; or name it with --config FILE\n"
     )
     named = run(place, "--config", "nope.yaml", "plan")
     assert (named.code, named.err.splitlines()[0]) == (2, "error: nope.yaml: no such file")

@@ -14,9 +14,11 @@ import pytest
 from fakes.ecs_shop import DOCUMENT
 from fakes.fake_ecs import FakeEcs, Frame
 from fakes.project_files import write_files
+from fakes.strict_pages import judge_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fakes.cli_shop import Shop
     from fakes.command_line import Ran
@@ -105,6 +107,19 @@ def test_rollback_is_exit_1_with_the_reason(prod: Deployments) -> None:
     assert "image not found: CannotPullContainerError" in ran.err
     assert "the service runs shop:1, as before" in ran.err
     assert "next: check that the digest is in the registry" in ran.err
+
+
+def test_the_page_of_a_deployment(prod: Deployments, tmp_path: Path) -> None:
+    """What runs now, what before, why where it failed; that it cannot be written is said before anything is done."""
+    page = tmp_path / "page.html"
+    assert prod.run("deploy", "api", "--html", str(page)).code == 0
+    text = " ".join(judge_html(page.read_text()).itertext())
+    for word in ("1 of 1 services as asked", "prod/api", "deployed", "shop:2", "shop:1", "@sha256:"):
+        assert word in text, word
+    prod.ecs.fail("DescribeClusters", "AccessDeniedException", "<b>why</b>", status=400)
+    assert prod.run("deploy", "api", "--html", str(page)).code == 3
+    refused = prod.run("deploy", "api", "--html", str(tmp_path / "no/page.html"))
+    assert (refused.code, "no/page.html" in refused.err) == (1, True)
 
 
 def test_json_report(prod: Deployments) -> None:

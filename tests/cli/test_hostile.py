@@ -5,6 +5,7 @@ Every command is run as a GitHub step would run it, and what it prints and write
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.command_line import Ran
 from fakes.github_runner import runner_acts, runner_reads
+from fakes.strict_pages import assert_flowchart, judge_html
 from markdown_it import MarkdownIt
 
 from pipeline_kit.cli.entry import _guarded
@@ -58,6 +60,8 @@ PAYLOADS = (
 _KNOWN = {"h3", "p", "em", "strong", "table", "thead", "tbody", "tr", "th", "td", "br", "code", "ul", "li"}
 _KNOWN |= {"details", "summary", "pre"}
 _OUTPUTS = {"images", "digests", "built", "skipped", "matrix", "task-definition"}
+_PLAN_OUTPUTS = {"has-work", "count", "join", "build", "skip", "levels", "matrix", "markdown"}
+_JSON = {"images", "digests", "built", "skipped", "matrix", "build", "skip", "levels"}
 _OURS = re.compile(r"::(?:error|warning|notice)(?: |::)|::group::|::endgroup::|::stop-commands::[0-9a-f]{32}$")
 
 
@@ -66,7 +70,7 @@ class Step:
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
-        self.output, self.summary = folder / "output", folder / "summary"
+        self.output, self.summary, self.html = folder / "output", folder / "summary", folder / "page.html"
         self.forbidden = [folder / "env", folder / "path", folder / "state"]
         event = folder / "event.json"
         event.write_text("{}")
@@ -111,14 +115,27 @@ class Step:
         assert not (self.folder / "pwned").exists()
         if self.output.exists():
             outputs = runner_reads(self.output.read_text())
-            assert set(outputs) <= _OUTPUTS
-            for name in outputs.keys() & {"images", "digests", "built", "skipped", "matrix"}:
+            assert set(outputs) <= _OUTPUTS | _PLAN_OUTPUTS
+            for name in outputs.keys() & _JSON:
                 json.loads(outputs[name])
+            self.judge_page(outputs.get("markdown", ""))
         if self.summary.exists():
-            page = MarkdownIt("gfm-like", {"linkify": False}).render(self.summary.read_text())
-            tags = set(re.findall(r"<(/?[a-zA-Z][a-zA-Z0-9]*)[^>]*>", page.partition("<pre><code")[0]))
-            assert {tag.lstrip("/") for tag in tags} <= _KNOWN
+            self.judge_page(self.summary.read_text())
             self.summary.unlink()
+        if self.html.exists():
+            judge_html(self.html.read_text())
+            self.html.unlink()
+
+    def judge_page(self, text: str) -> None:
+        """Fail for Markdown that shows anything but text in elements of ours, and graphs in our grammar."""
+        page = MarkdownIt("gfm-like", {"linkify": False}).render(text)
+        graphs = re.findall(r'<pre><code class="language-mermaid">([^<]*)</code></pre>', page)
+        for graph in graphs:
+            if not graph.startswith("gantt\n"):
+                assert_flowchart(html.unescape(graph))
+        rest = re.sub(r'<pre><code class="language-mermaid">[^<]*</code></pre>', "", page)
+        assert {tag.lstrip("/") for tag in re.findall(r"<(/?[a-zA-Z][a-zA-Z0-9]*)[^>]*>", rest)} <= _KNOWN
+        assert re.findall(r"<!--.*?-->", rest) == ["<!-- pipeline-kit plan -->"] * rest.count("<!--")
 
 
 @pytest.fixture
@@ -158,6 +175,9 @@ def test_files_branches_and_commits(shop: Shop, step: Step, payload: str) -> Non
     for words in (
         ("plan",),
         ("plan", "--json"),
+        ("plan", "--format", "markdown", "--html", str(step.html)),
+        ("plan", "--format", "mermaid"),
+        ("plan", "--format", "github-matrix", "--per-platform"),
         ("explain", "api"),
         ("explain", "api", "--json"),
         ("explain", "api", "--against", "HEAD~1"),
@@ -165,7 +185,7 @@ def test_files_branches_and_commits(shop: Shop, step: Step, payload: str) -> Non
         ("tag",),
         ("--log-format", "json", "build"),
         ("build", "--json"),
-        ("build",),
+        ("build", "--html", str(step.html)),
     ):
         step.run(shop, *words)
 
@@ -182,7 +202,7 @@ def test_dockerfiles_and_configurations(shop: Shop, step: Step, payload: str) ->
         f'FROM scratch\nLABEL a="{payload}"\nARG X={payload}\nENV Y=$X\n',
     ):
         dockerfile.write_text(text)
-        step.run(shop, "plan")
+        step.run(shop, "plan", "--html", str(step.html))
         step.run(shop, "doctor", "--only", "checkout")
     dockerfile.write_text("FROM scratch\n")
     documents: list[dict[str, Any]] = [
@@ -210,7 +230,7 @@ def test_what_a_registry_says(shop: Shop, step: Step, payload: str) -> None:
     body = json.dumps({"errors": [{"code": payload.upper(), "message": payload, "detail": payload}]}).encode()
     warning = {"Warning": f'299 - "{line}"'}
     shop.registry.add_rule(path="/shop/web/manifests", do="headers", headers=warning, times=1)
-    done = step.run(shop, "build", "--json")
+    done = step.run(shop, "build", "--json", "--html", str(step.html))
     assert done.code == 0
     assert "".join(re.findall(r"\w", line)) in "".join(re.findall(r"\w", "".join(done.json()["warnings"])))
     for status in (401, 403, 404, 400, 503):
@@ -219,6 +239,8 @@ def test_what_a_registry_says(shop: Shop, step: Step, payload: str) -> None:
             path="/shop/web/manifests", status=status, body=body, headers=warning, times=often
         )
         step.run(shop, "-v", "build")
+        rule.times = often
+        step.run(shop, "plan", "--format", "markdown", "--html", str(step.html))
         rule.times = often
         step.run(shop, "doctor", "--only", "registry")
         rule.times = 0

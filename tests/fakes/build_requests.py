@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.ports.builder import BuildRequest
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from pipeline_kit.plan import PlannedImage

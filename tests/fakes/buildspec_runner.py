@@ -1,7 +1,8 @@
 """Carries out a buildspec 0.2 as AWS CodeBuild does (user guide: "Build specification reference").
 
 One bash session for all phases; install and pre_build end the build when they fail, build goes on to post_build unless
-it says ``on-failure: ABORT``; ``finally`` always runs; CODEBUILD_BUILD_SUCCEEDING tells how it stands.
+it says ``on-failure: ABORT``; ``finally`` always runs; CODEBUILD_BUILD_SUCCEEDING tells how it stands. A batch carries
+out its build-graph, each build in a checkout and a shell of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from fakes.buildspec_form import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _PHASES = ("install", "pre_build", "build", "post_build")
-_KEYS = {"version", "run-as", "env", "proxy", "batch", "phases", "reports", "artifacts", "cache"}
-_PHASE_KEYS = {"run-as", "on-failure", "runtime-versions", "commands", "finally"}
 
 
 @dataclass(slots=True)
@@ -89,15 +89,19 @@ class _Session:
         return answer[:-1].decode()
 
 
-def run_buildspec(path: Path, source: Path, environment: Mapping[str, str], log: Path) -> BuildResult:
-    """Carry out the buildspec at ``path`` in the directory ``source``.
+def run_buildspec(
+    buildspec: Path | str, source: Path, environment: Mapping[str, str], log: Path, *, node: str = ""
+) -> BuildResult:
+    """Carry out the buildspec (a file, or its text) in the directory ``source``.
 
-    ``environment`` is the project's and wins over ``env.variables``, as in CodeBuild. ``log`` takes the output.
+    ``environment`` is the project's and wins over ``env.variables``, as in CodeBuild; those of the batch's build
+    ``node`` win over both. ``log`` takes the output.
     """
-    spec: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    _check(spec)
+    spec = read_buildspec(buildspec)
     settings = spec.get("env", {})
-    session = _Session(source, {**settings.get("variables", {}), **environment}, log)
+    own: dict[str, str] = next((n["env"]["variables"] for n in _graph(spec) if n["identifier"] == node), {})
+    given = {"CODEBUILD_SRC_DIR": str(source), **settings.get("variables", {}), **environment, **own}
+    session = _Session(source, given, log)
     result = BuildResult()
     try:
         _run_phases(session, spec["phases"], result)
@@ -105,20 +109,57 @@ def run_buildspec(path: Path, source: Path, environment: Mapping[str, str], log:
     finally:
         session.close()
     result.output = log.read_text(encoding="utf-8", errors="replace")
-    result.artifacts = sorted(
-        found for pattern in spec.get("artifacts", {}).get("files", []) for found in source.glob(pattern)
-    )
+    if "post_build" in result.phases:
+        _collect(source, spec.get("artifacts", {}), result)
     return result
 
 
-def _check(spec: Mapping[str, Any]) -> None:
-    assert spec["version"] == 0.2
-    assert set(spec) <= _KEYS, set(spec) - _KEYS
-    assert spec["env"].get("shell", "bash") == "bash"
-    for name, phase in spec["phases"].items():
-        assert name in _PHASES, name
-        assert set(phase) <= _PHASE_KEYS, set(phase) - _PHASE_KEYS
-        assert all(isinstance(command, str) for command in (*phase["commands"], *phase.get("finally", ())))
+def run_batch(
+    buildspec: str,
+    prepare: Callable[[str], Path],
+    environment: Mapping[str, str],
+    logs: Path,
+    tell: Callable[[str, str], None] = lambda _name, _state: None,
+) -> dict[str, BuildResult]:
+    """Carry out a batch's builds, each when those it depends on have succeeded; return them by identifier.
+
+    ``prepare`` gives the directory with a build's own checkout. ``tell`` hears of each build's status. A build that
+    depends on one that failed is not begun; with ``fast-fail`` no other is either.
+    """
+    spec = read_buildspec(buildspec)
+    done: dict[str, BuildResult] = {}
+    for node in _graph(spec):
+        name = node["identifier"]
+        is_open = all(other in done and done[other].succeeded for other in node.get("depend-on", ()))
+        if not is_open or (spec["batch"].get("fast-fail") and not all(result.succeeded for result in done.values())):
+            continue
+        tell(name, "IN_PROGRESS")
+        given = {**environment, "CODEBUILD_BATCH_BUILD_IDENTIFIER": name}
+        done[name] = run_buildspec(buildspec, prepare(name), given, logs / f"{name}.log", node=name)
+        tell(name, "SUCCEEDED" if done[name].succeeded else "FAILED")
+    return done
+
+
+def read_buildspec(buildspec: Path | str) -> dict[str, Any]:
+    """Read a buildspec (a file, or its text) and refuse what CodeBuild would refuse or ignore."""
+    spec = yaml.safe_load(buildspec if isinstance(buildspec, str) else buildspec.read_text(encoding="utf-8"))
+    assert problems(spec) == []
+    assert isinstance(spec, dict)
+    return spec
+
+
+def _graph(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(spec.get("batch", {}).get("build-graph", []))
+
+
+def _collect(source: Path, artifacts: Mapping[str, Any], result: BuildResult) -> None:
+    """Upload artifacts: a pattern without a file fails the build, as in CodeBuild."""
+    place = source / artifacts.get("base-directory", ".")
+    for pattern in artifacts.get("files", []):
+        found = [path for path in sorted(place.glob(pattern)) if path.is_file()]
+        result.artifacts += found
+        if not found:
+            result.phases["UPLOAD_ARTIFACTS"] = "FAILED"
 
 
 def _run_phases(session: _Session, phases: Mapping[str, Mapping[str, Any]], result: BuildResult) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from fakes.project_files import environment
 
-from pipeline_kit.app.planning import compute_tags, make_plan
+from pipeline_kit.app.planning import make_plan
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
 from pipeline_kit.app.trust import recorder_for
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.plan import Status

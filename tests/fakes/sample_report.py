@@ -6,6 +6,7 @@ from pipeline_kit.config.model import Location
 from pipeline_kit.outputs.report import AliasResult, Attempt, ImageResult, RunReport, StepResult, TaskDefinitionResult
 from pipeline_kit.plan import Status
 from pipeline_kit.reference import Reference
+from pipeline_kit.values import replace
 
 HOSTILE = (
     "a\nb",
@@ -102,5 +103,4 @@ def sample(*, hostile: str = "") -> RunReport:
 
 
 def _replaced(base: ImageResult, members: dict[str, object]) -> ImageResult:
-    values = {name: getattr(base, name) for name in base.__dataclass_fields__}
-    return ImageResult(**(values | members))
+    return replace(base, **members)

@@ -14,8 +14,8 @@ from fakes.project_files import WHOLE, config_text, environment, tag, write_file
 import pipeline_kit
 from pipeline_kit.app.doctor import examine
 from pipeline_kit.app.job import BuildOptions, run_build
-from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
 from pipeline_kit.ports.builder import Builder, BuildEvent, BuildOutcome, BuildRequest
 
 if TYPE_CHECKING:

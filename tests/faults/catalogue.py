@@ -184,7 +184,7 @@ ROWS: dict[str, Row] = {
     "G5": row("stdout closed", "cli/cli::stdout_closed", "integration/main_job::stopped_reader_does_not_stop_the_work"),
     "G6": row("locale without UTF-8", "cli/cli::names_beyond_ascii_in_a_plain_locale"),
     "G7": row("secrets in output", "unit/outputs_github::masks_hide_every_line_and_never_nothing"),
-    "G8": row("template injection", "actions::every_input_of_the_action_reaches_a_script_through_the_environment"),
+    "G8": row("template injection", "actions/form::inputs_reach_scripts_through_the_environment_alone"),
     "H1": row(
         "two runs, one key",
         "integration/races::runners_in_threads_end_with_one_digest_per_tag",

@@ -16,8 +16,8 @@ from faults.whole import Holding, holding
 
 from pipeline_kit.adapters.registry.content import ContentClient
 from pipeline_kit.app.job import BuildOptions, run_build
-from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.reference import Reference

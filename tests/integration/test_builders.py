@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from fakes.fault_proxy import FaultProxy
 from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.errors import EngineUnreachable, InputError, RegistryUnreachable
 from pipeline_kit.ports.builder import BuildRequest, ContextFile
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

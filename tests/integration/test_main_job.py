@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline_kit.app.planning import Tagged
     from pipeline_kit.app.session import Session
+    from pipeline_kit.app.tagging import Tagged
     from pipeline_kit.ports.builder import Builder
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]

@@ -23,8 +23,8 @@ from fakes.project_files import WHOLE, config_text, environment
 from fakes.trap_scene import StoringBuilder
 
 from pipeline_kit.adapters.registry import hints
-from pipeline_kit.app.planning import compute_tags
 from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.errors import ConfigError, DockerfileError, RegistryRefused
 from pipeline_kit.manifest import OCI_INDEX, OCI_MANIFEST

@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import subprocess
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from pipeline_kit.adapters.builders.bake_run import Bake
 from pipeline_kit.adapters.builders.capabilities import Capabilities
 from pipeline_kit.errors import InputError
 from pipeline_kit.ports.builder import BuildRequest
+from pipeline_kit.values import replace
 
 _PLAIN = BuildRequest(
     name="api",

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from pipeline_kit.build_stats import Cause, Seen, hit_rate, image_stats, read_re
 from pipeline_kit.content_tag import Change
 from pipeline_kit.record import BuildRecord
 from pipeline_kit.recorded_inputs import RecordedInputs
+from pipeline_kit.values import replace
 
 
 def record(number: int, *, key: str = "", **files: str) -> BuildRecord:

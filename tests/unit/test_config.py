@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from pipeline_kit.config import (
     resolved,
 )
 from pipeline_kit.config.paths import join, relative
+from pipeline_kit.values import fields, replace
 
 FULL = """\
 version: 1

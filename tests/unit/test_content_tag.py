@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline_kit.content_tag import EXTRA_INPUTS, Change, KeyInputs, changes, file_name, key, tag
 from pipeline_kit.errors import InputError
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, EXECUTABLE, FILE, LINK, Listing, blob_id
+from pipeline_kit.values import replace
 
 A, B = blob_id(b"a"), blob_id(b"b")
 FULL = KeyInputs(

@@ -8,7 +8,8 @@ import pytest
 from fakes.build_requests import request_for
 from fakes.memory_registry import MemoryRegistry
 
-from pipeline_kit.app.staging import read_platform, staged
+from pipeline_kit.app.staging import staged
+from pipeline_kit.app.tagging import read_platform
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.errors import InputError, RegistryUnreachable, TagConflict
 from pipeline_kit.execute.join import Joiner, staging_tag

@@ -120,6 +120,11 @@ def test_everything_missing_is_built_tagged_and_aliased(world: World, *, is_loca
         assert world.registry.tagged[str(tagged(name))] == digest == world.alias(name)
         assert [moved.state for moved in run.outcomes[name].aliases] == ["moved"]
     assert run.outcomes["api"].seconds == 2.0
+    building, publishing = run.outcomes["api"].steps
+    assert building == ("build", run.outcomes["api"].started, 2.0)
+    assert publishing.name == "publish"
+    assert publishing.started >= 0
+    assert publishing.seconds >= 0
     world.registry.calls.clear()
     again = world.run(builder)
     assert statuses(again) == {"base": "skipped", "web": "skipped", "api": "skipped"}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from pipeline_kit.outputs.markdown import SUMMARY_LIMIT
 from pipeline_kit.outputs.report import RunReport, TaskDefinitionResult
 from pipeline_kit.outputs.sanitize import visible
 from pipeline_kit.plan import Status
+from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +213,7 @@ def test_outputs_beyond_the_limit_are_left_out_whole(tmp_path: Path) -> None:
     with pytest.raises(OutputFailed, match="not written: the outputs images, matrix"):
         write_outputs(tmp_path / "out", RunReport(images))
     found = runner_reads((tmp_path / "out").read_text())
-    assert list(found) == ["digests", "built", "skipped", "task-definition"]
+    assert set(found) == {"digests", "built", "skipped", "task-definition"}
     assert len(json.loads(found["digests"])) == len(json.loads(found["built"])) == 3000
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pipeline_kit.outputs.json_report import json_document, json_text, report_sc
 from pipeline_kit.outputs.report import RunReport, TaskDefinitionResult
 from pipeline_kit.outputs.text import format_seconds, result_lines, summary_line, tolerate
 from pipeline_kit.plan import Status
+from pipeline_kit.values import replace
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "report.schema.json"
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -21,6 +20,7 @@ from pipeline_kit.plan import (
     phrase_files,
     read,
 )
+from pipeline_kit.values import replace
 
 DIGEST = f"sha256:{'d' * 64}"
 OTHER = f"sha256:{'e' * 64}"
@@ -40,7 +40,7 @@ def candidate(name: str, verdict: Verdict, **members: object) -> Candidate:
         verdict=verdict,
         digest=DIGEST if is_present else None,
     )
-    return replace(made, **members)  # type: ignore[arg-type] # one table gives members of every type
+    return replace(made, **members)
 
 
 def shop(base: Verdict, api: Verdict, web: Verdict) -> dict[str, Candidate]:

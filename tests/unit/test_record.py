@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +30,7 @@ from pipeline_kit.record import (
 )
 from pipeline_kit.recorded_inputs import HIDDEN, MAX_FILES, RecordedInputs, at_depth, differences, record_inputs
 from pipeline_kit.snapshot import Listing
+from pipeline_kit.values import replace
 
 KEY = "a" * 64
 SUBJECT = Descriptor("application/vnd.oci.image.manifest.v1+json", f"sha256:{'1' * 64}", 500)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fakes.sample_report import sample
 
 from pipeline_kit.adapters.registry.retrying import Retry
 from pipeline_kit.app.retries import with_attempts
 from pipeline_kit.outputs.json_report import json_document
+from pipeline_kit.values import replace
 
 HOST = "registry.example:5000"
 TAG = "c-0123456789abcdef01234567"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_kit.snapshot import FILE, LINK, Listing, blob_id
+from pipeline_kit.snapshot import FILE, LINK, Listing, Uncut, blob_id
 
 RECORD = FILE + b" " + b"0" * 40
 _NAMES = st.binary(min_size=1, max_size=3).filter(lambda name: not {0, ord("/")} & set(name))
@@ -31,6 +31,31 @@ def test_a_listing_is_its_entries_in_byte_order(entries: dict[bytes, bytes]) -> 
     assert all(listing.get(path) == record for path, record in entries.items())
     assert listing.get(b"not/there") is None
     assert len(listing) == len(entries)
+
+
+def _uncut(entries: dict[bytes, bytes]) -> Listing:
+    """Return the listing of ``entries`` as git's index writes them, not cut yet."""
+    written = [b"H " + record + b" 0\t" + path for path, record in sorted(entries.items())]
+    return Listing.of_entries(Uncut(written, 2, len(b"H " + RECORD + b" 0\t")))
+
+
+@given(_ENTRIES, _PATHS.filter(lambda path: path != b"."), st.dictionaries(_PATHS, st.sampled_from([None, RECORD])))
+def test_a_listing_that_is_cut_late_is_the_same(
+    entries: dict[bytes, bytes], place: bytes, changes: dict[bytes, bytes | None]
+) -> None:
+    """Whatever is asked of it first."""
+    plain = Listing.of(entries.items())
+    assert _uncut(entries) == plain
+    assert len(_uncut(entries)) == len(plain)
+    assert _uncut(entries).get(place) == plain.get(place)
+    assert [_uncut(entries).get(path) for path in entries] == list(entries.values())
+    assert _uncut(entries).under(place) == plain.under(place)
+    assert _uncut(entries).spans(place) == plain.spans(place)
+    assert _uncut(entries).digest() == plain.digest()
+    patched = _uncut(entries).patched(changes)
+    assert patched.under(place) == plain.patched(changes).under(place)
+    assert patched == plain.patched(changes)
+    assert _uncut(entries).patched({place: b"040000 -"}) == plain.patched({place: b"040000 -"})
 
 
 @given(_ENTRIES, _PATHS.filter(lambda path: path != b"."))

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import InputError
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ class Export(StrEnum):
     CACHE = "kept in the build cache only"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class BakeDefinition:
     """A definition as JSON ``text``, the image behind each bake target, and what each image builds upon."""
 

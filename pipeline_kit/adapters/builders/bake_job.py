@@ -8,7 +8,6 @@ are repeated; and where nobody can be blamed, images are built one by one until 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline_kit.adapters.builders.bake import Export, build_graph, definition
@@ -20,6 +19,7 @@ from pipeline_kit.errors import BuildFailed, PipelineKitError, RegistryUnreachab
 from pipeline_kit.graph import dependants, dependencies, order
 from pipeline_kit.ports.builder import BuildEvent, BuildOutcome
 from pipeline_kit.retry import PUSHES, RetryClass
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ class _PushesFailed(RegistryUnreachable):
         self.retry_class = RetryClass.ONCE_MORE if kinds == {RetryClass.ONCE_MORE} else RetryClass.TRANSIENT_NETWORK
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Settings:
     """What every job of a builder shares. ``jobs``: at most so many images at once; ``None`` leaves it to BuildKit."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.builders.child import run_lines
 from pipeline_kit.adapters.builders.progress import ProgressReader
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ _ENTITLEMENTS = (0, 19, 0)
 _LOCAL_CACHE = "type=local"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class BakeRun:
     """How a run ended: its exit code, all that was read, and each exported image's digest by name."""
 
@@ -32,7 +32,7 @@ class BakeRun:
     digests: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Bake:
     """The command: the docker program, the builder behind it (``name``, else the current one), and its environment."""
 

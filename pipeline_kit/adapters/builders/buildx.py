@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.builders.bake_job import BakeJob, Settings
 from pipeline_kit.errors import PushFailed
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline_kit.ports.builder import BuildEvent, BuildOutcome, BuildRequest
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class BuildxBuilder:
     """Builds every image of a call in one ``docker buildx bake``, and pushes by digest wherever that can be done."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.builders.bake import Export
 from pipeline_kit.errors import EngineUnreachable
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _DOCKER_DRIVER = "docker"
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Capabilities:
     """A builder behind buildx: the plugin's version, the builder's name and driver, and the engine's image store."""
 

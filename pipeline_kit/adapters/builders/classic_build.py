@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from pipeline_kit.adapters.builders.progress import TAIL_LINES
 from pipeline_kit.adapters.builders.rewrite import rewrite, unsupported
 from pipeline_kit.errors import BuildFailed
 from pipeline_kit.ports.builder import BuildEvent
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     import threading
@@ -37,7 +37,7 @@ class StepFailed(BuildFailed):
         self.log_tail = log_tail
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class ClassicBuild:
     """A request, and the ids of the images it builds upon by name."""
 

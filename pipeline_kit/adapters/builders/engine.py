@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.builders.bake import build_graph
 from pipeline_kit.errors import EngineUnreachable, PipelineKitError
 from pipeline_kit.graph import dependants, order
 from pipeline_kit.ports.builder import BuildEvent, BuildOutcome
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DEFAULT_JOBS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class EngineBuilder:
     """Builds with the engine's own API. ``context_files``: what a request's context sends, ignore rules applied."""
 

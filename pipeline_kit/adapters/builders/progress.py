@@ -12,12 +12,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline_kit.graph import dependencies
 from pipeline_kit.ports.builder import BuildEvent
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,7 +30,7 @@ _PUSHING = "pushing manifest for "
 _FRACTION_RE = re.compile(r"(\.\d{6})\d+")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class StepFailure:
     """A step that failed: its name as BuildKit shows it, the error, and its last lines of output."""
 
@@ -44,7 +44,7 @@ class StepFailure:
         return self.step.startswith(_EXPORTING) and "failed to push" in self.error
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Step:
     """One vertex. Several images may share it: ``images`` are all that were named with it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.builders.failures import push_error
@@ -10,6 +9,7 @@ from pipeline_kit.adapters.registry.retrying import Retry, call
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.ports.builder import BuildEvent
 from pipeline_kit.retry import PUSHES
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline_kit.ports.clock import Clock
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Pusher:
     """Pushes through the engine's API and believes only the registry.
 

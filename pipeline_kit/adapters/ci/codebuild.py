@@ -44,7 +44,7 @@ def context(environ: Mapping[str, str]) -> Ci:
         base_commit=variables.commit("CODEBUILD_WEBHOOK_PREV_COMMIT"),
         pull_request=source.pull_request,
         is_fork_pull_request=None if is_pull else False,
-        run_url=_run_url(variables.text("CODEBUILD_BUILD_ARN")),
+        run_url=run_url(variables.text("CODEBUILD_BUILD_ARN")),
         run_number=variables.number("CODEBUILD_BUILD_NUMBER"),
         warnings=tuple(variables.warnings),
     )
@@ -105,7 +105,7 @@ def _commit(variables: Variables) -> str:
     return variables.checked_commit("CODEBUILD_RESOLVED_SOURCE_VERSION", resolved)
 
 
-def _run_url(arn: str) -> str:
+def run_url(arn: str) -> str:
     """Return the console's page for a build, or ``""`` where the ARN is not one of a build."""
     match = _ARN.fullmatch(arn)
     if not match or match.group(1) not in _CONSOLES:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ class Ci(NamedTuple):
     """Variables that are missing, malformed or in contradiction, one sentence each; values are shown as ``repr``."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Variables:
     """Environment variables read strictly; every refusal is noted in ``warnings``."""
 

@@ -1,22 +1,25 @@
 """What lies in a work tree beside the files that git tracks, and what of those is gone.
 
-Two ways to the same answer. A walk compares every name on disk with the index. In a large checkout git and find look
-for what is not tracked, both in C and beside our own work, and only directories that git does not know are walked: git
-lists untracked files and, whole, untracked and empty directories; find lists the special files that git does not show.
-Where either of the two complains, an unreadable directory for one, the walk decides.
+Three ways to the same answer. A walk compares every name on disk with the index. In a large checkout find counts, in C
+and beside our own work: where every tracked file is on disk and nothing else is, there is no more to know. Otherwise
+git lists untracked files and, whole, untracked and empty directories, find the special files that git does not show,
+and only directories that git does not know are walked. Where git or find complains, an unreadable directory for one,
+the walk decides.
 """
 
 # ruff: noqa: PTH112, PTH120 - names are bytes, which pathlib does not take
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline_kit.adapters.directory import innermost
 from pipeline_kit.adapters.filesystem import is_directory, scan
 from pipeline_kit.adapters.git.submodules import repositories_around
-from pipeline_kit.adapters.process import find_program, start
+from pipeline_kit.adapters.process import Answer, find_program, start
 from pipeline_kit.snapshot import Listing
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
     from pipeline_kit.ports.checkout import Unsent
 
 LIST_OTHERS = ("ls-files", "--others", "--directory", "-z", "--full-name", "--")
-_SPECIAL = ("-name", ".git", "-prune", "-o", "!", "-type", "f", "!", "-type", "d", "!", "-type", "l", "-print0")
+# The commonest first: a name is compared only of what is no file.
+_COUNT = ("-type", "f", "-printf", r"f%d\n", "-o", "-name", ".git", "-prune", "-o", "-printf", r"%y%d\n")
+_SPECIAL = ("-type", "f", "-o", "-name", ".git", "-prune", "-o", "!", "-type", "d", "!", "-type", "l", "-print0")
+_DIRECTORY = re.compile(rb"d([0-9]+)\n(?=[A-Za-z?]([0-9]+)|\Z)")
+"""A directory among what :data:`_COUNT` prints, its depth, and the depth of what comes next: what lies in it does."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Beside:
     """Paths relative to the root: on disk and not tracked, tracked and not on disk, directories without any file."""
 
@@ -41,29 +48,97 @@ class Beside:
     empty: list[bytes] = field(default_factory=list)
 
 
-class Search(NamedTuple):
-    """git and find at work; to be closed, so that neither outlives its caller's errors."""
+class Search:
+    """find at work, and git where find meets something else than the index holds; to be closed."""
 
-    others: Running
-    special: Process
+    def __init__(self, git: Git, find: str, root: Path, pathspecs: Sequence[bytes], asked: Sequence[bytes]) -> None:
+        """Start to count below ``pathspecs`` (``asked`` as git's top level sees it; none: the whole).
+
+        Raises OSError where find cannot be started.
+        """
+        self._git = git
+        self._pathspecs = pathspecs
+        places = [b"./" + path for path in asked] if pathspecs and b"" not in asked else [b"."]
+        self._find: tuple[str | bytes, ...] = (find, *places)
+        self._root = str(root)
+        self._count = self._start(_COUNT)
+        # A linked work tree's own .git is a file, and met like any other.
+        self._own = int(places == [b"."] and (root / ".git").is_file())
+        self._met: _Met | None = None
+        self._others: Running | None = None
+        self._special: Process | None = None
+
+    def _start(self, tests: Sequence[str]) -> Process:
+        return start([*self._find, *tests], where=self._root, environment=os.environ)
 
     def close(self) -> None:
-        """End both."""
-        self.others.close()
-        self.special.close()
+        """End every process."""
+        for running in (self._count, self._others, self._special):
+            if running is not None:
+                running.close()
+
+    def _counted(self) -> _Met:
+        if self._met is None:
+            self._met = _read_count(self._count.answer())
+        return self._met
+
+    def holds_just(self, leaves: int) -> bool:
+        """Return whether find met that many files and links and, save for directories that hold some, nothing else."""
+        met = self._counted()
+        return met.leaves - self._own == leaves and met.is_complete and not met.is_special and not met.is_bare
+
+    def hasten(self, leaves: int) -> None:
+        """Let git begin, if it is clear by now that not just so many ``leaves`` are there."""
+        if self._count.is_done() and not self.holds_just(leaves):
+            self._begin()
+
+    def _begin(self) -> Running:
+        """Let git look for names, and find where it met something special or, as BSD's, could not count."""
+        if self._others is None:
+            met = self._counted()
+            self._others = self._git.start([*LIST_OTHERS, *self._pathspecs])
+            self._special = self._start(_SPECIAL) if met.is_special or not met.is_complete else None
+        return self._others
+
+    def findings(self, prefix: bytes) -> Findings | None:
+        """Wait for the names and return them, ``None`` where git or find could not see everything."""
+        others = self._begin().answer()
+        special = self._special.answer() if self._special is not None else Answer(0, b"", "")
+        if others.status or others.stderr or special.status or special.stderr:
+            return None
+        cut, slash = len(prefix), len(b"./")
+        return Findings(
+            [name[cut:] for name in others.stdout.split(b"\0")[:-1]],
+            [name[slash:] for name in special.stdout.split(b"\0")[:-1]],
+        )
+
+
+class _Met(NamedTuple):
+    """What find counted: files and links, and whether it met special files, directories that hold nothing, and all."""
+
+    leaves: int
+    is_special: bool
+    is_bare: bool
+    is_complete: bool
+
+
+def _read_count(answer: Answer) -> _Met:
+    met = answer.stdout
+    leaves = met.count(b"f") + met.count(b"l")
+    return _Met(
+        leaves,
+        is_special=leaves + met.count(b"d") < met.count(b"\n"),
+        is_bare=any(int(below or 0) <= int(depth) for depth, below in _DIRECTORY.findall(met)),
+        is_complete=not answer.status and not answer.stderr,
+    )
 
 
 def start_search(git: Git, root: Path, pathspecs: Sequence[bytes], asked: Sequence[bytes]) -> Search | None:
-    """Start both over ``pathspecs`` (``asked`` as git's top level sees it; none: the whole), ``None`` without find."""
+    """Return a search at work, ``None`` where there is no find."""
     find = find_program("find", os.environ.get("PATH", os.defpath))
-    if find is None:
-        return None
-    places = [b"./" + path for path in asked] if pathspecs and b"" not in asked else [b"."]
-    others = git.start([*LIST_OTHERS, *pathspecs])
     try:
-        return Search(others, start([find, *places, *_SPECIAL], where=str(root), environment=os.environ))
+        return Search(git, find, root, pathspecs, asked) if find is not None else None
     except OSError:
-        others.close()
         return None
 
 
@@ -81,18 +156,6 @@ class Findings(NamedTuple):
 
     others: list[bytes]
     special: list[bytes]
-
-
-def findings(search: Search, prefix: bytes) -> Findings | None:
-    """Wait for both and return what they told, ``None`` where one of them could not see everything."""
-    others, special = search.others.answer(), search.special.answer()
-    if others.status or others.stderr or special.status or special.stderr:
-        return None
-    cut, slash = len(prefix), len(b"./")
-    return Findings(
-        [name[cut:] for name in others.stdout.split(b"\0")[:-1]],
-        [name[slash:] for name in special.stdout.split(b"\0")[:-1]],
-    )
 
 
 def by_search(
@@ -162,7 +225,7 @@ def _emptied(base: bytes, limits: Limits, tracked: Listing, gone: set[bytes], fo
                     emptied.append(parent)
                 break
             parent = os.path.dirname(parent)
-    return _innermost(emptied)
+    return innermost(emptied)
 
 
 def _is_here(base: bytes, directory: bytes) -> bool:
@@ -172,12 +235,3 @@ def _is_here(base: bytes, directory: bytes) -> bool:
 
 def _count(listing: Listing, directory: bytes) -> int:
     return sum(part.stop - part.start for part in listing.spans(directory))
-
-
-def _innermost(directories: Iterable[bytes]) -> list[bytes]:
-    """Return ``directories`` without those that hold another of them, which is then their content."""
-    kept: list[bytes] = []
-    for directory in sorted(directories, reverse=True):
-        if not any(other.startswith(directory + b"/") for other in kept):
-            kept.append(directory)
-    return kept

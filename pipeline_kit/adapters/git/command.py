@@ -115,13 +115,20 @@ class Git(NamedTuple):
         """Return a runner with further command-scope settings."""
         return self._replace(config=(*self.config, *pairs))
 
-    def start(self, arguments: Sequence[str | bytes], stdin: bytes = b"", *, read_system: bool = False) -> Running:
+    def start(
+        self,
+        arguments: Sequence[str | bytes],
+        stdin: bytes = b"",
+        *,
+        read_system: bool = False,
+        is_patient: bool = False,
+    ) -> Running:
         """Start ``git ARGUMENTS``, to be used as a context manager. Raises GitUnavailable."""
         where = str(self.toplevel)
         environment = hardened_environment(os.environ, toplevel=where, config=self.config, read_system=read_system)
         command = [find_git(os.environ.get("PATH", os.defpath)), *arguments]
         try:
-            process = start(command, where=where, environment=environment, stdin=stdin)
+            process = start(command, where=where, environment=environment, stdin=stdin, is_patient=is_patient)
         except OSError as error:
             raise GitUnavailable(f"cannot run git in {where}: {error.strerror}") from error
         return Running(self, arguments, process)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import clean_directories, clean_path
 from pipeline_kit.adapters.git.conversion import tracked_attributes
-from pipeline_kit.adapters.git.index import cut
+from pipeline_kit.adapters.git.index import spans
 from pipeline_kit.adapters.hashing import LFS_POINTER_LIMIT, LFS_POINTER_START, refuse, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER, SUBMODULE_MISSING
 from pipeline_kit.errors import CheckoutError
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, EXECUTABLE, FILE, LINK, Listing, blob_id
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ _PREFETCHED_AT_MOST = 4000
 _EXPECTED = re.compile(rb"(?i)(?:.*dockerfile.*|.*\.dockerignore|pipeline-kit\.(?:ya?ml|lock))")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class CommitTree:
     """The tree of the commit with the full id ``commit``; implements :class:`pipeline_kit.ports.Tree`."""
 
@@ -126,8 +126,9 @@ class CommitTree:
         pairs = [(entry, entry.partition(b"\t")[2]) for entry in entries]
         if prefix:
             pairs = [(entry, path[len(prefix) :]) for entry, path in pairs if path.startswith(prefix)]
-        kept, paths = [entry for entry, _ in pairs], [path for _, path in pairs]
-        return (kept, paths) if b"" in asked else cut(kept, paths, asked)
+        if b"" not in asked:
+            pairs = [pair for part in spans([path for _, path in pairs], asked) for pair in pairs[part]]
+        return [entry for entry, _ in pairs], [path for _, path in pairs]
 
     def _id(self, entry: bytes) -> bytes:
         return entry[_BLOB_START : _BLOB_START + self.repository.id_length]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.git.conversion import Mentions, read_settings, suspects
 from pipeline_kit.adapters.git.index import LIST_CHANGED, LIST_ENTRIES, parse_changed
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ _ALGORITHMS = {40: "sha1", 64: "sha256"}
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class IndexState:
     """The index's entries below some directories.
 

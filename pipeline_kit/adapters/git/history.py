@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline_kit.adapters.git.commit import CommitTree
 from pipeline_kit.errors import CheckoutError
 from pipeline_kit.ports.checkout import Checkout
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import git as gitpython
 
     from pipeline_kit.adapters.git.command import Git
+    from pipeline_kit.adapters.git.commit import CommitTree
     from pipeline_kit.adapters.git.repository import Repository
 
 _BRANCHES = "refs/heads/"
@@ -47,6 +47,8 @@ class GitHistory(NamedTuple):
         commit = self.resolve(rev)
         if commit is None:
             return None
+        from pipeline_kit.adapters.git.commit import CommitTree  # what only reads the work tree does without
+
         return CommitTree(self.repository, commit, self.allowed)
 
     def resolve(self, rev: str) -> str | None:

@@ -10,20 +10,20 @@ second of the file's previous change (git compares change times by whole seconds
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.filesystem import shown_all
 from pipeline_kit.errors import CheckoutError
-from pipeline_kit.snapshot import Listing
+from pipeline_kit.snapshot import Listing, Uncut
+from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 LIST_ENTRIES = ("ls-files", "-s", "-v", "-z", "--full-name", "--")
 LIST_CHANGED = ("diff-files", "--raw", "-z", "--no-renames", "--ignore-submodules=all", "--")
-LIST_SINCE = ("diff-index", "--name-only", "-z", "--no-renames", "--ignore-submodules=none")
+LIST_SINCE = ("diff-index", "--raw", "-z", "--no-renames", "--ignore-submodules=none")
 
 # An entry of ls-files -s -v: flag SP mode SP blob-id SP stage TAB path; flag is H for the usual, S for skip-worktree,
 # M for unmerged, and in lower case for assume-unchanged.
@@ -35,7 +35,7 @@ _GITLINK = b"160000"
 _SHA1_HEX = 40
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Index:
     """Tracked paths below the tree's root.
 
@@ -47,6 +47,8 @@ class Index:
     doubtful: set[bytes] = field(default_factory=set)
     sparse: set[bytes] = field(default_factory=set)
     modules: list[bytes] = field(default_factory=list)
+    whole: Listing | None = None
+    """Everything git answered, wherever it lies, where it is nothing but files and links that git does compare."""
 
 
 class Changed(NamedTuple):
@@ -65,6 +67,20 @@ def parse_changed(raw: bytes, prefix: bytes) -> Changed:
     return Changed(changed.keys() - deleted, deleted)
 
 
+def parse_since(raw: bytes, prefix: bytes) -> dict[bytes, bytes | None]:
+    """Return the paths below ``prefix`` of a ``diff-index --raw -z`` answer, relative to it, each with its old record.
+
+    An entry is ``:mode mode id id status``, the old ones first; ``None`` stands for a path that is new.
+    """
+    fields = raw.split(b"\0")
+    found: dict[bytes, bytes | None] = {}
+    for entry, path in zip(fields[0::2], fields[1::2], strict=False):
+        if path.startswith(prefix):
+            mode, _, blob, _, status = entry.removeprefix(b":").split(b" ")
+            found[path[len(prefix) :]] = None if status == b"A" else mode + b" " + blob
+    return found
+
+
 def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_length: int) -> Index:
     """Return the index of an ``ls-files -s -v -z`` answer, cut to the ``asked`` paths (relative to ``prefix``).
 
@@ -75,44 +91,53 @@ def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_lengt
     entries.pop()
     id_end = _ID_START + id_length
     path_start = id_end + len(b" 0\t")
-    # One search of the whole for each kind of plain entry costs far less than a look at every entry.
-    plain = sum(raw.count(b"\0" + start) + raw.startswith(start) for start in _PLAIN)
-    is_plain = plain == len(entries) and id_length == _SHA1_HEX
+    is_plain = id_length == _SHA1_HEX and _is_plain(raw, len(entries))
     if prefix:
         entries = [entry for entry in entries if entry.startswith(prefix, path_start)]
-    path_start += len(prefix)
-    paths = [entry[path_start:] for entry in entries]
+    whole = uncut = Uncut(entries, _MODE.start, path_start + len(prefix))
     if asked != [b""]:
-        entries, paths = cut(entries, paths, asked)
+        parts = spans(entries, asked, uncut.path_of)
+        uncut = uncut._replace(entries=[entry for part in parts for entry in entries[part]])
     if is_plain:
-        return Index(Listing(paths, [entry[2:id_end] for entry in entries]))
-    return _flagged(entries, paths, id_end)
+        return Index(Listing.of_entries(uncut), whole=Listing.of_entries(whole))
+    return _flagged(uncut, id_end)
 
 
-def cut(entries: list[bytes], paths: list[bytes], asked: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Keep what is one of the ``asked`` paths or below one; both lists are in byte order of the paths."""
-    kept_entries: list[bytes] = []
-    kept_paths: list[bytes] = []
-    for directory in asked:
-        at = bisect_left(paths, directory)
-        if at < len(paths) and paths[at] == directory:
-            high = at + 1
-            while high < len(paths) and paths[high] == directory:  # stages of an unmerged path
-                high += 1
-        else:
-            at = bisect_left(paths, directory + b"/")
-            high = bisect_left(paths, directory + b"0")  # "0" is the byte after "/"
-        kept_entries += entries[at:high]
-        kept_paths += paths[at:high]
-    return kept_entries, kept_paths
+def _is_plain(raw: bytes, missing: int) -> bool:
+    """Return whether all ``missing`` entries are files or links without flags: a search for each kind that there is."""
+    for start in _PLAIN:
+        missing -= raw.count(b"\0" + start) + raw.startswith(start)
+        if not missing:
+            break
+    return not missing
 
 
-def _flagged(entries: list[bytes], paths: list[bytes], id_end: int) -> Index:
+def spans(
+    entries: Sequence[bytes], asked: Iterable[bytes], path_of: Callable[[bytes], bytes] | None = None
+) -> list[slice]:
+    """Return where the ``asked`` paths and what lies below them stand, every stage of an unmerged path included.
+
+    ``entries`` are in byte order of their paths, which ``path_of`` tells; by default they are paths.
+    """
+    found: list[slice] = []
+    for path in asked:
+        low = bisect_left(entries, path, key=path_of)
+        high = bisect_right(entries, path, low, key=path_of)
+        if low == high:
+            low = bisect_left(entries, path + b"/", low, key=path_of)
+            high = bisect_left(entries, path + b"0", low, key=path_of)  # "0" is the byte after "/"
+        found.append(slice(low, high))
+    return found
+
+
+def _flagged(uncut: Uncut, id_end: int) -> Index:
     """Return the index of entries among which some are flagged, unmerged, submodules or of another object format."""
     index = Index()
+    paths: list[bytes] = []
+    records: list[bytes] = []
     unmerged: set[bytes] = set()
     can_reuse = id_end == _ID_START + _SHA1_HEX
-    for entry, path in zip(entries, paths, strict=True):
+    for entry, path in zip(uncut.entries, uncut.paths(), strict=True):
         flag = entry[_FLAG]
         if flag in b"Mm":
             unmerged.add(path)
@@ -123,8 +148,8 @@ def _flagged(entries: list[bytes], paths: list[bytes], id_end: int) -> Index:
             index.doubtful.add(path)
         if flag in b"Ss":
             index.sparse.add(path)
-        index.tracked.paths.append(path)
-        index.tracked.records.append(entry[2:id_end] if can_reuse else b"")
+        paths.append(path)
+        records.append(entry[2:id_end] if can_reuse else b"")
     if unmerged:
         raise CheckoutError(f"unmerged: {shown_all(unmerged)}", hint="finish the merge (git status shows what is left)")
-    return index
+    return replace(index, tracked=Listing(paths, records))

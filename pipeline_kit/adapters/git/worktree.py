@@ -8,36 +8,42 @@ proves that the file is unchanged and no conversion applies. So a listing equals
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.directory import DirectoryTree, split_unsent, with_emptied
-from pipeline_kit.adapters.filesystem import clean_directories, clean_path, link_text, read_inside
-from pipeline_kit.adapters.git.beside import by_search, by_walk, findings, start_search
-from pipeline_kit.adapters.git.conversion import find_mentions, read_settings, suspects, tracked_attributes
+from pipeline_kit.adapters.filesystem import clean_directories, clean_path, is_directory, link_text, read_inside
+from pipeline_kit.adapters.git.beside import Beside, by_search, by_walk
+from pipeline_kit.adapters.git.conversion import find_mentions, suspects, tracked_attributes
 from pipeline_kit.adapters.git.history import GitHistory
-from pipeline_kit.adapters.git.index import LIST_CHANGED, LIST_ENTRIES, LIST_SINCE, Index, parse_changed, parse_entries
+from pipeline_kit.adapters.git.index import (
+    LIST_SINCE,
+    Changed,
+    Index,
+    parse_changed,
+    parse_entries,
+    parse_since,
+)
+from pipeline_kit.adapters.git.questions import ask, is_large
 from pipeline_kit.adapters.git.repository import ATTRIBUTES_FILE, Repository, find_toplevel, verify
 from pipeline_kit.adapters.git.submodules import absent_submodules
 from pipeline_kit.adapters.hashing import hash_paths, refuse, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER, SKIP_WORKTREE, SPARSE, SUBMODULE_MISSING
 from pipeline_kit.errors import InputError
-from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD
+from pipeline_kit.ports.checkout import Since
+from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, blob_id
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from pipeline_kit.adapters.git.beside import Beside, Findings, Search
-    from pipeline_kit.adapters.git.command import Git, Running
+    from pipeline_kit.adapters.git.beside import Search
+    from pipeline_kit.adapters.git.command import Git
     from pipeline_kit.adapters.git.conversion import Settings
+    from pipeline_kit.adapters.git.questions import Questions
     from pipeline_kit.ports.checkout import Unsent
     from pipeline_kit.snapshot import Listing
-
-
-_LARGE_INDEX = 1 << 20
-"""Bytes of an index, about 10,000 files, from which on git and find look for what lies beside it."""
 
 
 class Survey(NamedTuple):
@@ -45,33 +51,18 @@ class Survey(NamedTuple):
 
     ``git`` has every filter driver turned off.
 
-    ``unproven`` paths are tracked and on disk with bytes that may differ from the index.
+    ``unproven`` paths are tracked and on disk with bytes that may differ from the index; with ``is_converted`` some do
+    because git converted them.
     """
 
     git: Git
     listed: Index
     beside: Beside
     unproven: list[bytes]
+    is_converted: bool
 
 
-class _Questions(NamedTuple):
-    """What was asked about one state of the checkout, and with which settings."""
-
-    git: Git
-    settings: Settings
-    entries: Running
-    changed: Running
-    search: Search | None = None
-
-    def close(self) -> None:
-        """End every process."""
-        self.entries.close()
-        self.changed.close()
-        if self.search is not None:
-            self.search.close()
-
-
-@dataclass(frozen=True, slots=True)
+@value_class()
 class WorkTree:
     """The files below ``root`` (a real path) in a git checkout; implements :class:`pipeline_kit.ports.Tree`."""
 
@@ -79,9 +70,9 @@ class WorkTree:
     repository: Repository
     allowed: AbstractSet[str] = field(default=frozenset(), compare=False)
     """Of :data:`pipeline_kit.allowances.ALLOWABLE`; may still grow until the first listing."""
-    _early: list[_Questions] = field(default_factory=list, init=False, repr=False, compare=False)
-    _last: list[tuple[Git, frozenset[bytes]]] = field(default_factory=list, init=False, repr=False, compare=False)
-    """Of the last listing, git with no filter set, and the paths that are not as the index has them."""
+    _early: list[Questions] = field(default_factory=list, init=False, repr=False, compare=False)
+    _last: list[tuple[Survey, frozenset[bytes]]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Of the last listing, and the paths that are not as the index has them."""
 
     @property
     def _base(self) -> bytes:
@@ -94,7 +85,12 @@ class WorkTree:
         To be followed by a listing or by :meth:`close`.
         """
         if not self._early:
-            self._early.append(self._ask([], [], []))
+            self._early.append(ask(self.repository, self.root, [], [], []))
+
+    def hasten(self) -> None:
+        """Let git go on with what :meth:`start_early` began, if it is known by now that more must be asked."""
+        for questions in self._early:
+            questions.hasten()
 
     def close(self) -> None:
         """End what :meth:`start_early` began and nobody used."""
@@ -120,7 +116,8 @@ class WorkTree:
         changes: dict[bytes, bytes | None] = dict.fromkeys((*survey.beside.gone, *dropped))
         changes.update(dict.fromkeys(survey.beside.empty, EMPTY_DIRECTORY_RECORD))
         changes.update(hashed.records)
-        self._last[:] = [(survey.git, frozenset((*survey.unproven, *survey.beside.untracked, *changes)))]
+        differing = frozenset((*survey.unproven, *survey.beside.untracked, *changes))
+        self._last[:] = [(survey, differing)]
         tracked = survey.listed.tracked
         return with_emptied(tracked.patched(changes), dropped) if changes else tracked
 
@@ -141,16 +138,24 @@ class WorkTree:
         """Return the text of the link at ``path``, ``""`` when there is none."""
         return link_text(self._base, path)
 
-    def changed_since(self, commit: str, also: str) -> frozenset[bytes] | None:
+    def changed_since(self, commit: str, also: str) -> Since | None:
         """Return the paths that may differ from ``commit``: by the index, or by what the last listing saw beside it."""
         if not self._last:
             return None
-        git, differing = self._last[0]
-        cut = len(self.repository.prefix)
-        raw = git.run([*LIST_SINCE, "--cached", commit, "--"])
-        raw += git.run([*LIST_SINCE, commit, "--", self.repository.prefix + clean_path(also)])
-        paths = [path[cut:] for path in raw.split(b"\0")[:-1] if path.startswith(self.repository.prefix)]
-        return differing.union(paths)
+        survey, differing = self._last[0]
+        index = survey.listed
+        found = parse_since(survey.git.run([*LIST_SINCE, "--cached", commit, "--"]), self.repository.prefix)
+        for path in differing:
+            found.setdefault(path, index.tracked.get(path))
+        place = clean_path(also)
+        listed = index.whole.get(place) if index.whole is not None else None
+        if listed is None:  # only what was asked for is at hand, or it is not tracked
+            found |= parse_since(
+                survey.git.run([*LIST_SINCE, commit, "--", self.repository.prefix + place]), self.repository.prefix
+            )
+        elif not listed.endswith(blob_id(self.read(also) or b"").encode()):
+            found.setdefault(place, listed)
+        return Since(found, is_exact=index.whole is not None and not survey.is_converted)
 
     def describe(self) -> str:
         """Return what this is, for people."""
@@ -158,59 +163,55 @@ class WorkTree:
 
     def _survey(self, base: bytes, asked: list[bytes], *, include_git: bool, unsent: Unsent | None) -> Survey:
         repository = self.repository
-        pathspecs = repository.pathspecs(asked)
         above = repository.attributes_above(asked)
+        pathspecs = repository.pathspecs(asked)
+        if self._early and not is_large(repository.git.toplevel):
+            pathspecs = []  # the whole has been asked for, and is no more work
         if pathspecs or not self._early:
-            self._early.append(self._ask(pathspecs, asked, above if pathspecs else []))
+            self._early.append(ask(repository, self.root, pathspecs, asked, above if pathspecs else []))
         questions = self._early.pop()
         self.close()
         try:
-            raw = questions.entries.result()
+            raw = questions.raw
             index = parse_entries(raw, repository.prefix, asked, id_length=repository.id_length)
-            told = self._told(questions.search, index, include_git=include_git)
-            if told is None:
+            search = None if include_git or index.doubtful else questions.search
+            beside = None
+            if search is None:  # a walk takes about as long as git takes to compare
                 beside = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
-                changed = parse_changed(questions.changed.result(), repository.prefix)
-            else:
-                changed = parse_changed(questions.changed.result(), repository.prefix)
-                beside = by_search(base, asked, index, changed.deleted, told, unsent)
+            changed = parse_changed(questions.changed.result(), repository.prefix)
+            if search is not None:
+                leaves = len(index.tracked) if pathspecs else questions.count
+                is_just = index.whole is not None and not changed.deleted and search.holds_just(leaves)
+                beside = self._found(search, base, asked, index, changed, unsent, is_just=is_just)
+            if beside is None:
+                beside = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
         finally:
             questions.close()
         dirty = (changed.edited | index.doubtful) - beside.gone
         known = [*beside.untracked, *beside.gone, *dirty]
-        dirty |= self._converted(questions.git, questions.settings, base, index, raw, above, known)
-        return Survey(
-            questions.git, index, beside, sorted(path for path in dirty if index.tracked.get(path) is not None)
-        )
+        converted = self._converted(questions.git, questions.settings, base, index, raw, above, known)
+        unproven = sorted(path for path in dirty | converted if index.tracked.get(path) is not None)
+        return Survey(questions.git, index, beside, unproven, is_converted=bool(converted))
 
-    def _told(self, search: Search | None, index: Index, *, include_git: bool) -> Findings | None:
-        """Return what git and find tell; flags that hide files from git's eyes, and ``.git`` entries, need a walk."""
-        if search is None or include_git or index.doubtful:
-            return None
-        return findings(search, self.repository.prefix)
+    def _found(
+        self,
+        search: Search,
+        base: bytes,
+        asked: list[bytes],
+        index: Index,
+        changed: Changed,
+        unsent: Unsent | None,
+        *,
+        is_just: bool,
+    ) -> Beside | None:
+        """Return what git and find tell, ``None`` where they could not see everything.
 
-    def _ask(self, pathspecs: Sequence[bytes], asked: Sequence[bytes], above: Sequence[bytes]) -> _Questions:
-        """Start the commands that tell index and work tree apart; no pathspecs are the whole checkout."""
-        plain = self.repository.git
-        entries = plain.start([*LIST_ENTRIES, *pathspecs, *above])
-        try:
-            settings = read_settings(plain)
-            git = settings.applied(plain)
-            changed = git.start([*LIST_CHANGED, *pathspecs])
-        except BaseException:
-            entries.close()
-            raise
-        search = start_search(git, self.root, pathspecs, asked) if self._is_large() else None
-        return _Questions(git, settings, entries, changed, search)
-
-    def _is_large(self) -> bool:
-        """Return whether two more processes cost less than a walk; where the index lies elsewhere, most likely."""
-        try:
-            return (self.repository.git.toplevel / ".git" / "index").stat().st_size >= _LARGE_INDEX
-        except NotADirectoryError:  # a linked worktree
-            return True
-        except OSError:
-            return False
+        With ``is_just`` as many files are on disk as are tracked, and none of those is missing: there are no others.
+        """
+        if is_just and all(is_directory(base, path) for path in asked):
+            return Beside()
+        told = search.findings(self.repository.prefix)
+        return None if told is None else by_search(base, asked, index, changed.deleted, told, unsent)
 
     def _refuse_incomplete(self, survey: Survey, asked: Sequence[bytes], unsent: Unsent | None) -> None:
         """Raise CheckoutError where files that belong to the tree are not there, or not what git takes them for."""

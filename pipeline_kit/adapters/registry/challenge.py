@@ -6,11 +6,11 @@ Sources: RFC 9110 section 11.6.1; the distribution project's token authenticatio
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.registry.addresses import check_target
 from pipeline_kit.errors import AuthenticationFailed, RegistryRefused
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ _PARAMETER_RE = re.compile(rf'({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN})
 _LONGEST = 8192
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Challenge:
     """One way to authenticate: ``scheme`` in lower case, parameters by lower-case name."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random as _random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.aws.ecr import EcrCredentials
@@ -120,6 +121,12 @@ class RegistryClient:
             return self._seen(reference, "pull,push").digest
         except ManifestMissing:
             return None
+
+    def open_ahead(self, hosts: Iterable[str], connections: int) -> None:
+        """Let ``connections`` to each of ``hosts`` be opened while the caller finds out what to ask; never raises."""
+        for host in dict.fromkeys(hosts):
+            with suppress(RegistryRefused):
+                self._session.open_ahead(host, max(1, min(connections, self._connections)))
 
     def expect(self, references: Iterable[Reference], *, writes: bool = False) -> None:
         """Say what will be read (or written) soon, so that about 20 repositories share one bearer token."""

@@ -10,12 +10,12 @@ import base64
 import binascii
 import json
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline_kit.errors import AuthenticationFailed
 from pipeline_kit.reference import DEFAULT_HOST
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ _TOKEN_USER = "<token>"  # noqa: S105 - the helpers' mark for an identity token,
 _LARGEST_FILE = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Credential:
     """A user name with a password, or an identity token to exchange, or a registry token to send as it is."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -17,6 +16,7 @@ from pipeline_kit.adapters.registry.retrying import Retry, call
 from pipeline_kit.adapters.registry.tokens import Access
 from pipeline_kit.adapters.registry.transport import Outgoing
 from pipeline_kit.errors import RegistryRefused
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -33,7 +33,7 @@ _WARNING_RE = re.compile(r'299\s+\S+\s+"((?:[^"\\]|\\.){1,4096})"')
 _NAP = 1.0
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class Statistics:
     """What a session did, for reports: HTTP requests sent (redirects and tokens included), retries, warnings once."""
 
@@ -42,7 +42,7 @@ class Statistics:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Call:
     """One API request: ``path`` follows ``/v2/<repository>/``; ``limit`` caps a success's body in bytes.
 
@@ -139,6 +139,10 @@ class Session:
             raise
         gate.succeeded()
         return result
+
+    def open_ahead(self, host: str, connections: int) -> None:
+        """Begin to open connections to ``host``. Raises RegistryRefused for what is no host."""
+        self._transport.open_ahead(base_url(host, self._plain_http), connections)
 
     def exchange(self, request: Call, deadline: float) -> Answer:
         """Send once (again with better authorization after a 401) and return the answer, whatever its final status.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -22,6 +21,7 @@ from pipeline_kit.adapters.registry.network import NetworkFailure
 from pipeline_kit.adapters.registry.transport import Outgoing
 from pipeline_kit.errors import AuthenticationFailed, AuthorizationDenied, RegistryRefused
 from pipeline_kit.retry import RetryClass, classify
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,14 +51,14 @@ class Access(NamedTuple):
     mount_from: str = ""
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Token:
     lock: threading.Lock = field(default_factory=threading.Lock)
     header: str = field(default="", repr=False)
     expires: float = 0.0
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Host:
     lock: threading.RLock = field(default_factory=threading.RLock)
     first_contact: threading.Lock = field(default_factory=threading.Lock)

@@ -122,6 +122,17 @@ class Transport:
         finally:
             pool._put_conn(connection)  # noqa: SLF001 - as above
 
+    def open_ahead(self, url: str, connections: int) -> None:
+        """Open ``connections`` to the origin of ``url`` while the caller goes on; nobody waits for them."""
+        held = threading.Barrier(connections)
+
+        def hold() -> None:
+            with self.warmed(url), suppress(threading.BrokenBarrierError):
+                held.wait(CONNECT_SECONDS)
+
+        for number in range(connections):
+            threading.Thread(target=hold, name=f"ahead_{number}", daemon=True).start()
+
     def abort(self) -> None:
         """Make every request of every thread fail within about a second, and every later one at once."""
         self._aborted.set()

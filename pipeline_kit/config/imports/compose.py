@@ -5,7 +5,6 @@ Source: Compose specification, "Compose Build Specification", "Services top-leve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode, read_document
@@ -16,6 +15,7 @@ from pipeline_kit.config.imports.merging import overlaid
 from pipeline_kit.config.imports.values import Values
 from pipeline_kit.errors import InvalidReference
 from pipeline_kit.reference import DEFAULT_HOST, is_repository, parse_reference
+from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
     from pipeline_kit.config.fields import Reading
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXTENSION = "x-pipeline-kit"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Target:
     """Where images go, which decides what a service's ``image:`` means: the registry's host and the path behind it."""
 
@@ -109,7 +109,7 @@ class Compose:
         platform = self._values.text(node, where)
         name = key._replace(value="platforms")
         items = self._values.sequence(node, () if platform is None else (platform,))
-        return MappingNode(key.line, key.column, ((name, items),) if platform else (), key.file)
+        return MappingNode(key.line, key.column, ((name, items),) if platform and platform.value else (), key.file)
 
     def _with_repository(self, image: Node, named: tuple[ScalarNode, Node] | None, where: str) -> Node:
         """Take the repository from ``image:`` where that names the configured registry, else leave the default."""

@@ -1,0 +1,123 @@
+"""Git is at work before the command line is loaded, and nothing depends on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline_kit.adapters.git import questions
+from pipeline_kit.app import ahead as ahead_module
+from pipeline_kit.app.ahead import begin
+from pipeline_kit.app.session import open_session
+from pipeline_kit.app.tagging import compute_tags
+
+if TYPE_CHECKING:
+    from fakes.git_checkout import Checkout
+
+_CONFIG = "version: 1\nproject: p\nregistry: 127.0.0.1:1\nimages: {app: {context: app}}\n" + "# more\n" * 700
+
+
+@pytest.fixture
+def large(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A checkout whose configuration is as long as that of a hundred images; it is the current directory."""
+    checkout.write("pipeline-kit.yaml", _CONFIG)
+    checkout.write("app/Dockerfile", "FROM scratch\nCOPY . /\n")
+    checkout.write("app/file", "1")
+    checkout.commit()
+    monkeypatch.chdir(checkout.root)
+    return checkout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tag"],
+        ["-C", ".", "tag", "--json"],
+        ["-v", "--config", "pipeline-kit.yaml", "--log-format", "json", "plan", "--offline"],
+    ],
+)
+def test_git_begins_for_commands_that_list(large: Checkout, words: list[str]) -> None:
+    """And what it finds is what the command uses."""
+    begun = begin(words, {})
+    assert begun is not None
+    try:
+        with open_session(Path(), None, {}, ahead=begun) as session:
+            assert session.project.tree is begun.tree
+            tagged = compute_tags(session.project, ("app",), session.around, None)
+        with open_session(Path(), None, {}) as session:
+            again = compute_tags(session.project, ("app",), session.around, None)
+    finally:
+        begun.close()
+    assert tagged.keyed["app"].key == again.keyed["app"].key
+    assert large.root.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "environ"),
+    [
+        ([], {}),
+        (["login"], {}),
+        (["tag", "--help"], {}),
+        (["tag", "-h"], {}),
+        (["tag", "--commit", "HEAD"], {}),
+        (["--unknown", "tag"], {}),
+        (["-C"], {}),
+        (["-C", "/", "tag"], {}),
+        (["--config", "absent.yaml", "tag"], {}),
+        (["tag"], {"PIPELINE_KIT_DIRECTORY": "elsewhere"}),
+        (["tag"], {"PIPELINE_KIT_CONFIG": "other.yaml"}),
+    ],
+)
+@pytest.mark.usefixtures("large")
+def test_whatever_is_odd_is_left_to_the_command(words: list[str], environ: dict[str, str]) -> None:
+    """Nothing is started, and nothing is raised."""
+    assert begin(words, environ) is None
+
+
+@pytest.mark.parametrize(("index", "begins"), [(1 << 60, True), (0, False)])
+@pytest.mark.usefixtures("large")
+def test_few_images_of_a_large_checkout_are_asked_for_alone(
+    index: int, begins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a small one the whole is no more work."""
+    monkeypatch.setattr(ahead_module, "MANY_IMAGES", len(_CONFIG))
+    monkeypatch.setattr(questions, "LARGE_INDEX", index)
+    begun = begin(["tag"], {})
+    assert (begun is not None) is begins
+    if begun is not None:
+        begun.close()
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_begun_serves_the_image_that_was_named() -> None:
+    """The same tag as without, and nothing is asked twice."""
+    begun = begin(["tag", "app"], {})
+    assert begun is not None
+    with open_session(Path(), None, {}, ahead=begun) as session:
+        assert begun.tree._early
+        tagged = compute_tags(session.project, ("app",), session.around, None)
+        assert not begun.tree._early
+    with open_session(Path(), None, {}) as session:
+        assert tagged.keyed["app"].key == compute_tags(session.project, ("app",), session.around, None).keyed["app"].key
+
+
+@pytest.mark.usefixtures("large")
+def test_a_directory_without_git_has_nothing_to_begin(tmp_path: Path) -> None:
+    """No git is looked for."""
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "pipeline-kit.yaml").write_text(_CONFIG, encoding="utf-8")
+    assert begin(["-C", str(plain), "tag"], {}) is None
+
+
+def test_another_checkout_is_opened_anew(large: Checkout, tmp_path: Path) -> None:
+    """What was begun elsewhere is not used."""
+    begun = begin(["tag"], {})
+    assert begun is not None
+    large.git("clone", "--quiet", ".", str(tmp_path / "other"))
+    with open_session(tmp_path / "other", None, {}, ahead=begun) as session:
+        assert session.project.root == (tmp_path / "other").resolve()
+        assert session.project.tree is not begun.tree
+    begun.close()
