@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-_PATIENCE = 5
-"""Steps of niceness, each about a fifth less of a processor that others want too."""
+_PATIENCE = 10
+"""Steps of niceness, a tenth of a processor that is wanted: one process of git has twenty threads, and we have one."""
 
 
 class Answer(NamedTuple):

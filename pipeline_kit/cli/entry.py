@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -82,16 +83,16 @@ def _guarded(arguments: Sequence[str]) -> int:
 def _leave(code: int) -> NoReturn:
     """Exit with ``code`` now: worker threads may still wait for a registry that nobody needs any more.
 
-    After a failed flush the interpreter's own shutdown would try once more, complain, and end with 120.
+    The interpreter's own shutdown would take modules apart for 20 ms and, after a failed flush, complain and end with
+    120. What was registered for the end is done, unless a signal ended the command.
     """
-    is_broken = False
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a stream that was closed at the start is None
         try:
             stream.flush()
         except BrokenPipeError:
-            code, is_broken = code or _EPIPE_CODE, True
+            code = code or _EPIPE_CODE
         except (OSError, ValueError):
-            code, is_broken = code or 1, True
-    if is_broken or code == _EPIPE_CODE or code > 128:  # noqa: PLR2004 - ended by a signal
-        os._exit(code)
-    sys.exit(code)
+            code = code or 1
+    if code <= 128:  # noqa: PLR2004 - more is a signal
+        atexit._run_exitfuncs()  # noqa: SLF001 - the way to them without the rest of the shutdown
+    os._exit(code)
