@@ -55,18 +55,30 @@ def narrow(
     its text is enough; a link on the way to a source is followed, by what ``link_text`` says of its path, and what it
     leads to counts as well. Where a link cannot be followed for certain the whole context counts.
     """
+    known: Narrowed | None = listing.parts.get(tuple(reads))
+    if known is None:
+        known, is_by_itself = _narrow(listing, reads, link_text)
+        if is_by_itself:
+            listing.parts[tuple(reads)] = known
+    return known
+
+
+def _narrow(
+    listing: Listing, reads: Sequence[ContextRead], link_text: Callable[[bytes], bytes]
+) -> tuple[Narrowed, bool]:
+    """Return what counts, and whether the listing alone decided that: no text of a link did."""
     if not reads:
-        return Narrowed(Listing())
+        return Narrowed(Listing()), True
     whole = next((read for read in reads if read.pattern == WHOLE), None)
     if whole is not None:
-        return Narrowed(listing, f"line {whole.line}: the whole context is read")
+        return Narrowed(listing, f"line {whole.line}: the whole context is read"), True
     reach = _Reach(listing, link_text)
     for read in reads:
         try:
             reach.add(read)
         except _NotUnderstoodError as error:
-            return Narrowed(listing, f"line {read.line}: {error}")
-    return Narrowed(_joined(listing, reach.chosen))
+            return Narrowed(listing, f"line {read.line}: {error}"), False
+    return Narrowed(_joined(listing, reach.chosen)), not reach.has_asked
 
 
 def _joined(listing: Listing, chosen: Iterable[slice]) -> Listing:
@@ -90,6 +102,8 @@ class _Reach:
     listing: Listing
     link_text: Callable[[bytes], bytes]
     chosen: list[slice] = field(default_factory=list)
+    has_asked: bool = False
+    """Whether the text of a link mattered."""
 
     def add(self, read: ContextRead) -> None:
         """Add what one source reads."""
@@ -173,6 +187,7 @@ class _Reach:
 
     def _target(self, link: bytes, record: bytes) -> tuple[bytes, ...] | None:
         """Return where ``link`` leads, ``None`` where its text is not the one that the listing stands for."""
+        self.has_asked = True
         text = self.link_text(link)
         return _target(text, link.split(b"/")[:-1]) if record == LINK + b" " + blob_id(text).encode() else None
 

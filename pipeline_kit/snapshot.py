@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 FILE = b"100644"
 EXECUTABLE = b"100755"
@@ -42,13 +42,15 @@ class Listing:
     A value: neither list is changed once the listing was asked for anything.
     """
 
-    __slots__ = ("_cut", "_digest", "_paths", "_records")
+    __slots__ = ("_cut", "_digest", "_paths", "_records", "parts")
 
     def __init__(self, paths: list[bytes] | None = None, records: list[bytes] | None = None) -> None:
         self._paths: list[bytes] | None = [] if paths is None else paths
         self._records: list[bytes] | None = [] if records is None else records
         self._cut: Uncut | None = None
         self._digest = ""
+        self.parts: dict[Hashable, Any] = {}
+        """What was worked out of this listing alone, by whoever did: the same is asked for many images."""
 
     @classmethod
     def of(cls, entries: Iterable[tuple[bytes, bytes]]) -> Listing:
@@ -141,8 +143,13 @@ class Listing:
         """Return what lies below ``directory`` with paths relative to it; ``b""`` or ``b"."`` is the whole."""
         if directory in (b"", b"."):
             return self
-        prefix = directory + b"/"
-        low, high = self._at(prefix), self._at(directory + b"0")  # "0" is the byte after "/"
+        found: Listing | None = self.parts.get(directory)
+        if found is None:
+            found = self.parts[directory] = self._under(directory + b"/")
+        return found
+
+    def _under(self, prefix: bytes) -> Listing:
+        low, high = self._at(prefix), self._at(prefix[:-1] + b"0")  # "0" is the byte after "/"
         if self._cut is not None:
             inside = self._cut.between(low, high, len(prefix))
             return Listing(inside.paths(), inside.records())

@@ -77,6 +77,10 @@ class DirectoryTree:
             refuse_pointers(hashed.pointers)
         return with_emptied(merged(hashed.records, found.empty), dropped)
 
+    def presumed(self, directories: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
+        """Return ``None``: a listing takes no longer."""
+        return
+
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, following links inside the root; ``None`` if absent."""
         return read_inside(base_of(self.root), path)
@@ -85,7 +89,7 @@ class DirectoryTree:
         """Return the text of the link at ``path``, ``""`` when there is none."""
         return link_text(base_of(self.root), path)
 
-    def changed_since(self, commit: str, also: str) -> None:
+    def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:
         """Return ``None``: only comparing the listings can tell."""
 
     def describe(self) -> str:

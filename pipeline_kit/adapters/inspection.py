@@ -50,6 +50,10 @@ class InspectedTree:
             self._listings[place] = found[0] if len(found) == 1 else Listing.of(pair for part in found for pair in part)
         return self._listings[place]
 
+    def presumed(self, directories: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
+        """Return ``None``: a listing takes no longer."""
+        return
+
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, following links inside the root; ``None`` if absent."""
         return read_inside(base_of(self.root), path)
@@ -58,7 +62,7 @@ class InspectedTree:
         """Return the text of the link at ``path``, ``""`` when there is none."""
         return link_text(base_of(self.root), path)
 
-    def changed_since(self, commit: str, also: str) -> None:
+    def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:
         """Return ``None``: only comparing the listings can tell."""
 
     def describe(self) -> str:

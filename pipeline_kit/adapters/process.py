@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-_PATIENCE = 10
+_PATIENCE = 19
 """Steps of niceness, a tenth of a processor that is wanted: one process of git has twenty threads, and we have one."""
 
 

@@ -25,6 +25,8 @@ _LISTING = frozenset(
     {"alias", "build", "codepipeline", "ecs", "emit", "explain", "join", "plan", "promote", "scan", "tag"}
 )
 """Commands that begin with the tags of the work tree."""
+_TELLING = frozenset({"plan", "build"})
+"""Of these, those that say why an image is not there yet."""
 _FLAGS = frozenset({"-v", "-q", "--verbose", "--quiet", "--color", "--no-color"})
 _VALUED = frozenset({"-C", "--config", "--log-format"})
 
@@ -61,6 +63,8 @@ def begin(arguments: Sequence[str], environ: Mapping[str, str]) -> Ahead | None:
         if not isinstance(tree, WorkTree):
             return None
         tree.start_early()
+        if not _TELLING.isdisjoint(arguments):
+            tree.look_back()
     except (PipelineKitError, OSError, ValueError):
         return None
     return Ahead(tree, history, allowed)

@@ -45,18 +45,18 @@ def causes(project: Project, tagged: Tagged, names: Iterable[str], around: Surro
     """
     left = list(names)
     found: dict[str, tuple[str, ...]] = {}
-    for commit in _earlier(project, around):
+    for rev, commit in _earlier(project, around):
         if not left:
             break
-        differences = _differences(project, tagged, commit, left, around)
+        differences = _differences(project, tagged, commit, left, around, is_head=rev == "HEAD")
         for name in [name for name in left if differences.get(name)]:
             found[name] = phrase(differences[name])
             left.remove(name)
     return found
 
 
-def _earlier(project: Project, around: Surroundings) -> Iterator[str]:
-    """Yield the full ids of the commits to compare with, each once and not before it is needed."""
+def _earlier(project: Project, around: Surroundings) -> Iterator[tuple[str, str]]:
+    """Yield the commits to compare with, by name and full id, each once and not before it is needed."""
     if project.history is None:
         return
     seen: set[str] = set()
@@ -64,11 +64,11 @@ def _earlier(project: Project, around: Surroundings) -> Iterator[str]:
         commit = project.history.resolve(rev)
         if commit is not None and commit not in seen:
             seen.add(commit)
-            yield commit
+            yield rev, commit
 
 
 def _differences(
-    project: Project, tagged: Tagged, commit: str, names: Collection[str], around: Surroundings
+    project: Project, tagged: Tagged, commit: str, names: Collection[str], around: Surroundings, *, is_head: bool
 ) -> dict[str, tuple[Change, ...]]:
     """Return what differs from ``commit`` in those of ``names`` whose files, or whose bases' files, differ there."""
     found: dict[str, tuple[Change, ...]] = {}
@@ -76,7 +76,7 @@ def _differences(
     closed = graph.dependencies(needs, names)
     wanted = [name for name in needs if name in closed]
     try:
-        since = project.tree.changed_since(commit, project.in_tree(project.config_path.name))
+        since = project.tree.changed_since(commit, project.in_tree(project.config_path.name), is_head=is_head)
         if since is not None:
             wanted = _touched(project, tagged, _among(since.records), wanted) if since.records else []
             found = _told_by_path(project, tagged, since, wanted)

@@ -15,6 +15,7 @@ from pipeline_kit.dockerfile import Dockerfile, Uses, arg_uses, parse, uses
 from pipeline_kit.dockerfile.instructions import OnBuild
 from pipeline_kit.dockerignore import IgnoreRules, Walk, ignore_file_candidates
 from pipeline_kit.errors import DockerfileError, InputError
+from pipeline_kit.narrowing import narrow, reads_of
 from pipeline_kit.snapshot import Listing
 from pipeline_kit.values import field, replace, value_class
 
@@ -96,7 +97,16 @@ class Reader:
         names = tuple(names)
         images = [self.config.images[name] for name in names]
         read = {image.name: self._read_dockerfile(image) for image in images}  # first: git may be at work meanwhile
-        self.whole = self.tree.listing(self.directories(names), unsent=self._unsent(images))
+        directories, unsent = self.directories(names), self._unsent(images)
+        presumed = self.tree.presumed(directories)
+        if presumed is not None:
+            self.whole = presumed
+            for image in images:
+                self._prepare(image, read[image.name])
+        listed = self.tree.listing(directories, unsent=unsent)
+        if listed is not presumed:
+            self._filtered.clear()
+        self.whole = listed
         return {image.name: self._sources(image, read[image.name]) for image in images}
 
     def directories(self, names: Iterable[str]) -> list[str]:
@@ -151,12 +161,24 @@ class Reader:
             )
         return self._uses[place]
 
+    def _prepare(self, image: ImageConfig, read: _Read) -> None:
+        """Work out, while git still looks whether anything changed, what each context comes to if nothing did."""
+        for name, listing in self._files(image).items():
+            reads = read.used.reads
+            counting = listing if reads is None else narrow(listing, reads_of(reads, name or None)).listing
+            counting.digest()
+
+    def _files(self, image: ImageConfig) -> dict[str, Listing]:
+        """Return what is sent of each directory context, by its name; ``""`` is the main one."""
+        named = {name: c for name, c in image.contexts.items() if isinstance(c, DirectoryContext)}
+        contexts = {name: self._context(context.path, None) for name, context in named.items()}
+        return {"": self._context(image.context, image.dockerfile), **contexts}
+
     def _sources(self, image: ImageConfig, read: _Read) -> ImageSources:
-        files = {"": self._context(image.context, image.dockerfile)}
+        files = self._files(image)
         rules = {"": self._ignore(image.context, image.dockerfile).rules}
         for name, context in image.contexts.items():
             if isinstance(context, DirectoryContext):
-                files[name] = self._context(context.path, None)
                 rules[name] = self._ignore(context.path, None).rules
         if image.inputs:
             files[EXTRA_INPUTS] = self._inputs(image)

@@ -13,6 +13,8 @@ from pipeline_kit import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline_kit.app.ahead import Ahead
+
 _EPIPE_CODE = 141
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """What is loaded and read lives until the end: to look through it again and again took 20 of 400 ms."""
@@ -26,7 +28,10 @@ def run() -> NoReturn:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _insist_on_utf8()
     _replace_closed_streams()
-    _leave(_guarded(sys.argv[1:]))
+    from pipeline_kit.app.ahead import begin
+
+    ahead = begin(sys.argv[1:], os.environ)  # kept to the end: to free what a large checkout listed takes a while
+    _leave(_guarded(sys.argv[1:], ahead))
 
 
 def _insist_on_utf8() -> None:
@@ -50,11 +55,8 @@ def _replace_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
-def _guarded(arguments: Sequence[str]) -> int:
+def _guarded(arguments: Sequence[str], ahead: Ahead | None) -> int:
     """Return the exit code of a command; every expected failure is told on stderr."""
-    from pipeline_kit.app.ahead import begin
-
-    ahead = begin(arguments, os.environ)
     import click
 
     from pipeline_kit.cli.main import main

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Compiled at its first use, which most runs never come to.
 # Cc but tab and newline; Zl and Zp; the Cf that hide or reorder text; lone surrogates. Some scripts need ZWJ and ZWNJ.
@@ -83,6 +84,7 @@ def fit(text: str, columns: int) -> str:
     return "".join(kept) + "…"
 
 
+@lru_cache(maxsize=4096)
 def _columns(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0

@@ -30,6 +30,13 @@ class Tree(Protocol):
         """
         ...
 
+    def presumed(self, directories: Sequence[str]) -> Listing | None:
+        """Return what a listing of ``directories`` most likely will be, ``None`` where that is not known yet.
+
+        A listing that turns out the same is the very object.
+        """
+        ...
+
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the regular file at ``path``, following links inside the tree; ``None`` if absent."""
         ...
@@ -38,10 +45,11 @@ class Tree(Protocol):
         """Return the text of the link at ``path``, ``""`` when there is no link."""
         ...
 
-    def changed_since(self, commit: str, also: str) -> Since | None:
+    def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> Since | None:
         """Return the root-relative paths, of those last listed and ``also``, that may differ from ``commit`` (full id).
 
-        ``None`` where only comparing the listings can tell. A submodule counts as one path.
+        ``is_head``: it is what HEAD named when the run began. ``None`` where only comparing the listings can tell. A
+        submodule counts as one path.
         """
         ...
 

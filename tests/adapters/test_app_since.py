@@ -95,8 +95,8 @@ def _told(root: Path) -> dict[str, tuple[str, ...]]:
         return reasons.causes(session.project, tagged, names, session.around)
 
 
-def _without_exactness(tree: WorkTree, commit: str, also: str) -> Since | None:
-    since = _CHANGED_SINCE(tree, commit, also)
+def _without_exactness(tree: WorkTree, commit: str, also: str, *, is_head: bool = False) -> Since | None:
+    since = _CHANGED_SINCE(tree, commit, also, is_head=is_head)
     return None if since is None else since._replace(is_exact=False)
 
 

@@ -759,3 +759,59 @@ def test_a_filter_of_the_repository_is_never_run_to_tell_what_changed(populated:
     tree.listing(["."])
     tree.changed_since(populated.git("rev-parse", "HEAD").strip(), "Dockerfile")
     assert not (tmp_path / "marker").exists()
+
+
+def test_what_is_presumed_is_the_listing_where_nothing_changed(populated: Checkout, way: str) -> None:
+    """The very object; an edit is in the listing all the same, and what is known to be there beside it is said."""
+    populated.age()
+    tree = _tree(populated.root)
+    assert tree.presumed(["."]) is None
+    tree.start_early()
+    _settle(tree)
+    presumed = tree.presumed(["."])
+    assert (presumed is None) is (way == "walk")
+    assert presumed is None or tree.listing(["."]) is presumed
+    populated.write("Dockerfile", "FROM edited\n")
+    tree.start_early()
+    _settle(tree)
+    guess = tree.presumed(["."])
+    assert tree.listing(["."]) == DirectoryTree(populated.root).listing(["."]) != guess
+    populated.write("untracked", "1")
+    tree.start_early()
+    _settle(tree)
+    assert tree.presumed(["."]) is None
+    tree.close()
+
+
+def _settle(tree: WorkTree) -> None:
+    """Wait until what was begun early has ended."""
+    for questions in tree._early:
+        questions.entries.process.child.wait()
+        if questions.search is not None:
+            questions.search._count.child.wait()
+
+
+def test_what_differs_from_head_can_be_begun_early(populated: Checkout) -> None:
+    """The same answer as later; of another commit, and before the first one, it is asked anew."""
+    first = populated.git("rev-parse", "HEAD")
+    populated.write("staged", "1")
+    populated.git("add", "staged")
+    tree = _tree(populated.root)
+    tree.look_back()
+    tree.listing(["."])
+    later = _tree(populated.root)
+    later.listing(["."])
+    assert tree.changed_since(first, "Dockerfile", is_head=True) == later.changed_since(first, "Dockerfile")
+    second = populated.commit()
+    assert later.changed_since(second, "Dockerfile") == ({}, True)
+    assert tree.changed_since(first, "Dockerfile") == later.changed_since(first, "Dockerfile")
+    tree.close()
+
+
+def test_before_the_first_commit_nothing_is_begun_in_vain(checkout: Checkout) -> None:
+    """Git's complaint about HEAD is nobody's."""
+    checkout.write("a")
+    tree = _tree(checkout.root)
+    tree.look_back()
+    assert len(tree.listing(["."])) == 1
+    tree.close()

@@ -87,9 +87,13 @@ class Search:
         met = self._counted()
         return met.leaves - self._own == leaves and met.is_complete and not met.is_special and not met.is_bare
 
+    def is_done(self) -> bool:
+        """Return whether find has counted."""
+        return self._met is not None or self._count.is_done()
+
     def hasten(self, leaves: int) -> None:
         """Let git begin, if it is clear by now that not just so many ``leaves`` are there."""
-        if self._count.is_done() and not self.holds_just(leaves):
+        if self.is_done() and not self.holds_just(leaves):
             self._begin()
 
     def _begin(self) -> Running:

@@ -81,6 +81,10 @@ class CommitTree:
         # A submodule that is not checked out is an empty directory.
         return listing.patched(dict.fromkeys(modules, EMPTY_DIRECTORY_RECORD)) if modules else listing
 
+    def presumed(self, directories: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
+        """Return ``None``: a listing takes no longer."""
+        return
+
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, following links inside the tree; ``None`` if absent."""
         self._load()
@@ -108,7 +112,7 @@ class CommitTree:
         ids = list(dict.fromkeys(self._entries[name][1] for name in islice(names, _PREFETCHED_AT_MOST)))
         self._contents.update(zip(ids, self._blobs(ids), strict=True))
 
-    def changed_since(self, commit: str, also: str) -> None:
+    def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:
         """Return ``None``: only comparing the listings can tell."""
 
     def describe(self) -> str:

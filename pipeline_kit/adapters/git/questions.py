@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.git.beside import start_search
 from pipeline_kit.adapters.git.conversion import read_settings
-from pipeline_kit.adapters.git.index import LIST_CHANGED, LIST_ENTRIES
-from pipeline_kit.values import value_class
+from pipeline_kit.adapters.git.index import LIST_CHANGED, LIST_ENTRIES, parse_entries
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.git.beside import Search
     from pipeline_kit.adapters.git.command import Git, Running
     from pipeline_kit.adapters.git.conversion import Settings
+    from pipeline_kit.adapters.git.index import Index
     from pipeline_kit.adapters.git.repository import Repository
 
 LARGE_INDEX = 1 << 20
@@ -32,6 +33,7 @@ class Questions:
     entries: Running
     changed: Running
     search: Search | None = None
+    _indexes: list[tuple[list[bytes], Index]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @cached_property
     def raw(self) -> bytes:
@@ -49,6 +51,18 @@ class Questions:
         self.changed.close()
         if self.search is not None:
             self.search.close()
+
+    def index(self, prefix: bytes, asked: list[bytes], id_length: int) -> Index:
+        """Wait for the index and return what it holds of the ``asked`` paths; see :func:`parse_entries`."""
+        if asked not in [known for known, _ in self._indexes]:
+            self._indexes.append((asked, parse_entries(self.raw, prefix, asked, id_length=id_length)))
+        return next(index for known, index in self._indexes if known == asked)
+
+    def may_be_clean(self) -> bool:
+        """Return whether nothing that is known by now says that more or less than what is tracked is on disk."""
+        if self.search is None or not self.entries.process.is_done():
+            return False
+        return not self.search.is_done() or self.search.holds_just(self.count)
 
     def hasten(self) -> None:
         """Let git go on, if it is known by now that more must be asked."""

@@ -21,7 +21,6 @@ from pipeline_kit.adapters.git.index import (
     Changed,
     Index,
     parse_changed,
-    parse_entries,
     parse_since,
 )
 from pipeline_kit.adapters.git.questions import ask, is_large
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from pipeline_kit.adapters.git.beside import Search
-    from pipeline_kit.adapters.git.command import Git
+    from pipeline_kit.adapters.git.command import Git, Running
     from pipeline_kit.adapters.git.conversion import Settings
     from pipeline_kit.adapters.git.questions import Questions
     from pipeline_kit.ports.checkout import Unsent
@@ -71,6 +70,7 @@ class WorkTree:
     allowed: AbstractSet[str] = field(default=frozenset(), compare=False)
     """Of :data:`pipeline_kit.allowances.ALLOWABLE`; may still grow until the first listing."""
     _early: list[Questions] = field(default_factory=list, init=False, repr=False, compare=False)
+    _back: list[Running] = field(default_factory=list, init=False, repr=False, compare=False)
     _last: list[tuple[Survey, frozenset[bytes]]] = field(default_factory=list, init=False, repr=False, compare=False)
     """Of the last listing, and the paths that are not as the index has them."""
 
@@ -87,15 +87,25 @@ class WorkTree:
         if not self._early:
             self._early.append(ask(self.repository, self.root, [], [], []))
 
+    def look_back(self) -> None:
+        """Let git begin to tell what differs from HEAD, which :meth:`changed_since` is most often asked.
+
+        To be followed by that or by :meth:`close`.
+        """
+        if not self._back:
+            self._back.append(self.repository.git.start([*LIST_SINCE, "--cached", "HEAD", "--"], is_patient=True))
+
     def hasten(self) -> None:
         """Let git go on with what :meth:`start_early` began, if it is known by now that more must be asked."""
         for questions in self._early:
             questions.hasten()
 
     def close(self) -> None:
-        """End what :meth:`start_early` began and nobody used."""
+        """End what :meth:`start_early` and :meth:`look_back` began and nobody used."""
         while self._early:
             self._early.pop().close()
+        while self._back:
+            self._back.pop().close()
 
     def listing(
         self, directories: Sequence[str], *, include_git: bool = False, unsent: Unsent | None = None
@@ -121,6 +131,14 @@ class WorkTree:
         tracked = survey.listed.tracked
         return with_emptied(tracked.patched(changes), dropped) if changes else tracked
 
+    def presumed(self, directories: Sequence[str]) -> Listing | None:
+        """Return what the index holds of ``directories``, where nothing known by now says that this is not on disk."""
+        asked, repository = clean_directories(directories), self.repository
+        if not self._early or repository.pathspecs(asked) or not self._early[0].may_be_clean():
+            return None
+        index = self._early[0].index(repository.prefix, asked, repository.id_length)
+        return index.tracked if index.whole is not None else None
+
     def untracked(self, directories: Sequence[str]) -> list[bytes]:
         """Return, in byte order, the files below ``directories`` that git does not track, ignored ones included.
 
@@ -138,13 +156,13 @@ class WorkTree:
         """Return the text of the link at ``path``, ``""`` when there is none."""
         return link_text(self._base, path)
 
-    def changed_since(self, commit: str, also: str) -> Since | None:
+    def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> Since | None:
         """Return the paths that may differ from ``commit``: by the index, or by what the last listing saw beside it."""
         if not self._last:
             return None
         survey, differing = self._last[0]
         index = survey.listed
-        found = parse_since(survey.git.run([*LIST_SINCE, "--cached", commit, "--"]), self.repository.prefix)
+        found = parse_since(self._staged_since(commit, survey.git, is_head=is_head), self.repository.prefix)
         for path in differing:
             found.setdefault(path, index.tracked.get(path))
         place = clean_path(also)
@@ -156,6 +174,13 @@ class WorkTree:
         elif not listed.endswith(blob_id(self.read(also) or b"").encode()):
             found.setdefault(place, listed)
         return Since(found, is_exact=index.whole is not None and not survey.is_converted)
+
+    def _staged_since(self, commit: str, git: Git, *, is_head: bool) -> bytes:
+        """Return git's list of what the index has otherwise than ``commit``."""
+        begun = self._back[0].answer() if self._back and is_head else None
+        if begun is not None and begun.status == 0:
+            return begun.stdout
+        return git.run([*LIST_SINCE, "--cached", commit, "--"])
 
     def describe(self) -> str:
         """Return what this is, for people."""
@@ -170,10 +195,11 @@ class WorkTree:
         if pathspecs or not self._early:
             self._early.append(ask(repository, self.root, pathspecs, asked, above if pathspecs else []))
         questions = self._early.pop()
-        self.close()
+        while self._early:
+            self._early.pop().close()
         try:
             raw = questions.raw
-            index = parse_entries(raw, repository.prefix, asked, id_length=repository.id_length)
+            index = questions.index(repository.prefix, asked, repository.id_length)
             search = None if include_git or index.doubtful else questions.search
             beside = None
             if search is None:  # a walk takes about as long as git takes to compare
