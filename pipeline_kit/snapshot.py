@@ -14,7 +14,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 FILE = b"100644"
 EXECUTABLE = b"100755"
@@ -42,13 +42,15 @@ class Listing:
     A value: neither list is changed once the listing was asked for anything.
     """
 
-    __slots__ = ("_cut", "_digest", "_paths", "_records", "parts")
+    __slots__ = ("_cut", "_digest", "_origin", "_paths", "_records", "parts")
 
     def __init__(self, paths: list[bytes] | None = None, records: list[bytes] | None = None) -> None:
         self._paths: list[bytes] | None = [] if paths is None else paths
         self._records: list[bytes] | None = [] if records is None else records
         self._cut: Uncut | None = None
         self._digest = ""
+        self._origin: tuple[Listing, list[bytes], Mapping[bytes, bytes | None]] | None = None
+        """What this one was patched from, and the patches with their paths in order: the rest is the same."""
         self.parts: dict[Hashable, Any] = {}
         """What was worked out of this listing alone, by whoever did: the same is asked for many images."""
 
@@ -85,12 +87,19 @@ class Listing:
 
         What lies between the changes is copied in pieces: a few edits among 100,000 files cost next to nothing.
         """
+        ordered = sorted(changes)
         if self._cut is not None and all(record is None or len(record) == PLAIN for record in changes.values()):
-            return Listing.of_entries(self._cut.patched(changes))
+            made = Listing.of_entries(self._cut.patched(changes, ordered))
+        else:
+            made = self._with(changes, ordered)
+        made._origin = (self, ordered, changes)  # noqa: SLF001 - of this very class
+        return made
+
+    def _with(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Listing:
         paths: list[bytes] = []
         records: list[bytes] = []
         start = 0
-        for path in sorted(changes):
+        for path in ordered:
             at = bisect_left(self.paths, path, start)
             paths += self.paths[start:at]
             records += self.records[start:at]
@@ -149,6 +158,13 @@ class Listing:
         return found
 
     def _under(self, prefix: bytes) -> Listing:
+        if self._origin is not None:
+            before, ordered, changes = self._origin
+            low, high = bisect_left(ordered, prefix), bisect_left(ordered, prefix[:-1] + b"0")
+            part = before.under(prefix[:-1])
+            return (
+                part.patched({path[len(prefix) :]: changes[path] for path in ordered[low:high]}) if low < high else part
+            )
         low, high = self._at(prefix), self._at(prefix[:-1] + b"0")  # "0" is the byte after "/"
         if self._cut is not None:
             inside = self._cut.between(low, high, len(prefix))
@@ -205,12 +221,12 @@ class Uncut(NamedTuple):
         """Return some of the entries, their paths without the first ``cut`` bytes."""
         return self._replace(entries=self.entries[low:high], path_start=self.path_start + cut)
 
-    def patched(self, changes: Mapping[bytes, bytes | None]) -> Uncut:
-        """Return these entries with other records, of :data:`PLAIN` bytes, at some paths; ``None`` takes a path out."""
+    def patched(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Uncut:
+        """Return these entries with other records, of :data:`PLAIN` bytes, at the paths ``ordered``; see there."""
         found: list[bytes] = []
         start = 0
         between = self.path_start - self.record_start - PLAIN
-        for path in sorted(changes):
+        for path in ordered:
             at = bisect_left(self.entries, path, start, key=self.path_of)
             found += self.entries[start:at]
             start = at + (at < len(self.entries) and self.path_of(self.entries[at]) == path)

@@ -53,7 +53,11 @@ def test_a_listing_that_is_cut_late_is_the_same(
     assert _uncut(entries).spans(place) == plain.spans(place)
     assert _uncut(entries).digest() == plain.digest()
     patched = _uncut(entries).patched(changes)
-    assert patched.under(place) == plain.patched(changes).under(place)
+    whole = Listing.of(plain.patched(changes))
+    assert patched.under(place) == plain.patched(changes).under(place) == whole.under(place)
+    assert patched.under(place).digest() == whole.under(place).digest()
+    again = patched.patched({place + b"/x": RECORD})
+    assert again.under(place) == Listing.of([*whole, (place + b"/x", RECORD)]).under(place)
     assert patched == plain.patched(changes)
     assert _uncut(entries).patched({place: b"040000 -"}) == plain.patched({place: b"040000 -"})
 

@@ -58,12 +58,6 @@ class Questions:
             self._indexes.append((asked, parse_entries(self.raw, prefix, asked, id_length=id_length)))
         return next(index for known, index in self._indexes if known == asked)
 
-    def may_be_clean(self) -> bool:
-        """Return whether nothing that is known by now says that more or less than what is tracked is on disk."""
-        if self.search is None or not self.entries.process.is_done():
-            return False
-        return not self.search.is_done() or self.search.holds_just(self.count)
-
     def hasten(self) -> None:
         """Let git go on, if it is known by now that more must be asked."""
         if self.search is not None and self.entries.process.is_done():

@@ -132,9 +132,9 @@ class WorkTree:
         return with_emptied(tracked.patched(changes), dropped) if changes else tracked
 
     def presumed(self, directories: Sequence[str]) -> Listing | None:
-        """Return what the index holds of ``directories``, where nothing known by now says that this is not on disk."""
+        """Return what the index holds of ``directories``, where git was begun early and is still at work elsewhere."""
         asked, repository = clean_directories(directories), self.repository
-        if not self._early or repository.pathspecs(asked) or not self._early[0].may_be_clean():
+        if not self._early or self._early[0].search is None or repository.pathspecs(asked):
             return None
         index = self._early[0].index(repository.prefix, asked, repository.id_length)
         return index.tracked if index.whole is not None else None
