@@ -77,7 +77,10 @@ class SharedTree:
                 self._has_submodules = True
         return self._whole
 
-    def changed_since(self, commit: str, also: str) -> None:
+    def presumed(self, directories: Sequence[str]) -> None:
+        """Return ``None``: a listing is at hand."""
+
+    def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:
         """Return ``None``: only comparing the listings can tell."""
 
     def describe(self) -> str:

@@ -95,7 +95,7 @@ class Step:
             patch.chdir(shop.root)
             for name, value in self.environ.items():
                 patch.setenv(name, value)
-            code = _guarded(words)
+            code = _guarded(words, None)
         out.flush()
         err.flush()
         ran = Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
