@@ -6,6 +6,7 @@ import http
 import os
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -29,6 +30,7 @@ COPY root/ /
 ENV PATH=/bin
 CMD ["sh"]
 """
+_RACES = ("already exists", "400 Bad Request")
 _VERSION_FILE = "etc/base-version"
 
 
@@ -68,13 +70,14 @@ def seed_base(
 
 
 def _build(engine: Engine, options: list[str]) -> None:
-    """Build, and again where two builds of one image at once were too much for the containerd store."""
+    """Build, and again where two builds of one image at once were too much for the containerd store or the registry."""
     for is_last in (False, False, True):
         try:
             run_docker(engine, ["buildx", "build", *options])
         except StackError as error:
-            if is_last or "already exists" not in str(error):
+            if is_last or not any(sign in str(error) for sign in _RACES):
                 raise
+            time.sleep(1)
         else:
             return
 

@@ -140,11 +140,12 @@ def test_an_ecr_registry_without_the_extra_is_told_what_to_install(installed: Pa
 def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
     """They answer at once, because no client of anything is imported for them."""
     code = (
-        "import json, sys\n"
+        "import atexit, json, sys\n"
         "from pipeline_kit.cli.entry import run\n"
+        f"told = lambda: print(json.dumps([n for n in {_HEAVY!r} if n in sys.modules]), file=sys.stderr)\n"
+        "atexit.register(told)\n"
         f"sys.argv = ['pipeline-kit', *{words!r}]\n"
-        "try:\n    run()\n"
-        f"finally:\n    print(json.dumps([n for n in {_HEAVY!r} if n in sys.modules]), file=sys.stderr)\n"
+        "run()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stderr.splitlines()[-1]) == []

@@ -88,6 +88,8 @@ def _leave(code: int) -> NoReturn:
     The interpreter's own shutdown would take modules apart for 20 ms and, after a failed flush, complain and end with
     120. What was registered for the end is done, unless a signal ended the command.
     """
+    if code <= 128:  # noqa: PLR2004 - more is a signal
+        atexit._run_exitfuncs()  # noqa: SLF001 - the way to them without the rest of the shutdown
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a stream that was closed at the start is None
         try:
             stream.flush()
@@ -95,6 +97,4 @@ def _leave(code: int) -> NoReturn:
             code = code or _EPIPE_CODE
         except (OSError, ValueError):
             code = code or 1
-    if code <= 128:  # noqa: PLR2004 - more is a signal
-        atexit._run_exitfuncs()  # noqa: SLF001 - the way to them without the rest of the shutdown
     os._exit(code)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline_kit.adapters.directory import DirectoryTree
-from pipeline_kit.adapters.git import worktree
+from pipeline_kit.adapters.git import questions, worktree
 from pipeline_kit.adapters.git.conversion import Mentions, Settings, find_mentions, read_settings, tracked_attributes
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
 from pipeline_kit.adapters.hashing import hash_paths
@@ -77,7 +77,7 @@ def test_autocrlf_is_seen_in_every_scope(
     if scope == "--system":
         monkeypatch.delenv("GIT_CONFIG_NOSYSTEM")
         monkeypatch.setenv("GIT_CONFIG_SYSTEM", str(git_home / "system"))
-        monkeypatch.setattr(worktree, "read_settings", lambda _: Settings(autocrlf=True))
+        monkeypatch.setattr(questions, "read_settings", lambda _: Settings(autocrlf=True))
     checkout.git("config", scope, "core.autocrlf", "true")
     checkout.write("a.txt", b"one\r\n")
     checkout.write("b.bin", b"\0\r\n")
