@@ -129,9 +129,14 @@ class Bench:
         return replace(plain, **members)
 
     def build(self, *requests: BuildRequest, push: bool = True, **options: Any) -> dict[str, BuildOutcome]:
-        """Build and return the outcomes, with the digest filled in for what had to be pushed afterwards."""
+        """Build and return the outcomes, with the digest filled in for what had to be pushed afterwards.
+
+        The second engine of a loaded machine now and then resets a connection: then once more.
+        """
         builder = self.open(**options)
         outcomes = dict(builder.build(requests, push=push, on_event=self.events.append))
+        if any("docker.sock->@: read: connection reset" in outcome.error for outcome in outcomes.values()):
+            outcomes = dict(builder.build(requests, push=push, on_event=self.events.append))
         for request in requests:
             if push and outcomes[request.name].is_local:
                 digest = builder.push(request, self.events.append)
