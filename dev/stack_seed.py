@@ -71,7 +71,7 @@ def seed_base(
 
 def _build(engine: Engine, options: list[str]) -> None:
     """Build, and again where two builds of one image at once were too much for the containerd store or the registry."""
-    for is_last in (False, False, True):
+    for is_last in (*[False] * 7, True):
         try:
             run_docker(engine, ["buildx", "build", *options])
         except StackError as error:
