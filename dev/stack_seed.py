@@ -62,14 +62,14 @@ def seed_base(
         # --provenance=false: a statement about the build's time would give each push another digest.
         options = ["--provenance=false", "--platform", ",".join(platforms), "--tag", reference, "--push", "--quiet"]
         options += ["--build-arg", "SOURCE_DATE_EPOCH=0"]
-        _build(engine, [*options, folder])
+        build_again(engine, [*options, folder])
     digest = manifest_digest(registry_host, repository, tag)
     if digest is None:
         raise StackError(f"{reference} was pushed, but the registry does not have it")
     return digest
 
 
-def _build(engine: Engine, options: list[str]) -> None:
+def build_again(engine: Engine, options: list[str]) -> None:
     """Build, and again where two builds of one image at once were too much for the containerd store or the registry."""
     for is_last in (*[False] * 7, True):
         try:

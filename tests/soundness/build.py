@@ -18,6 +18,7 @@ import stack
 from soundness.dockerfiles import BELOW_NAME, FLAGS, OTHER_NAME
 from soundness.products import Product, read_product
 from soundness.scene import BELOW, MAIN, OTHER
+from stack_seed import build_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -210,9 +211,7 @@ def _push(parts: stack.Stack, folder: Path, image: str, dockerfile: str) -> str:
     empty.mkdir()
     (empty / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     reference = f"{parts.registry}/{repository}:{tag}"
-    stack.run_docker(
-        parts.engine, ["buildx", "build", "--provenance=false", "--quiet", "--push", "--tag", reference, str(empty)]
-    )
+    build_again(parts.engine, ["--provenance=false", "--quiet", "--push", "--tag", reference, str(empty)])
     digest = stack.manifest_digest(parts.registry, repository, tag)
     if digest is None:
         raise RuntimeError(f"{reference} was pushed, but the registry does not have it")
