@@ -6,7 +6,6 @@ import http
 import os
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from stack_engine import run_docker
 from stack_programs import busybox_binary
-from stack_state import StackError, say
+from stack_state import StackError, locked, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stack_engine import Engine
 
 _MEDIA_TYPES = (
@@ -30,7 +31,6 @@ COPY root/ /
 ENV PATH=/bin
 CMD ["sh"]
 """
-_RACES = ("already exists", "400 Bad Request")
 _VERSION_FILE = "etc/base-version"
 
 
@@ -52,34 +52,45 @@ def seed_base(
     Raises:
         StackError: it could not be built or pushed, or the registry does not answer.
     """
-    reference = f"{registry_host}/{repository}:{tag}"
     present = None if replace else manifest_digest(registry_host, repository, tag)
     if present is not None:
         return present
-    say(f"pushing base image {reference} (version {version}, {', '.join(platforms)})")
+    say(f"pushing base image {registry_host}/{repository}:{tag} (version {version}, {', '.join(platforms)})")
     with tempfile.TemporaryDirectory(prefix="pipeline-kit-base-") as folder:
         _write_context(Path(folder), version)
+        options = ["--platform", ",".join(platforms), "--build-arg", "SOURCE_DATE_EPOCH=0"]
+        return ensure_pushed(engine, registry_host, repository, tag, Path(folder), options, replace=replace)
+
+
+def ensure_pushed(
+    engine: Engine,
+    registry_host: str,
+    repository: str,
+    tag: str,
+    folder: Path,
+    options: Sequence[str] = (),
+    *,
+    replace: bool = False,
+) -> str:
+    """Return the digest at registry_host/repository:tag; build `folder` and push it there if nothing is.
+
+    One at a time on this machine: two builds of one image at once are too much for the containerd store.
+
+    Raises:
+        StackError: it could not be built or pushed, or the registry does not answer.
+    """
+    reference = f"{registry_host}/{repository}:{tag}"
+    with locked("seeds"):
+        present = None if replace else manifest_digest(registry_host, repository, tag)
+        if present is not None:
+            return present
         # --provenance=false: a statement about the build's time would give each push another digest.
-        options = ["--provenance=false", "--platform", ",".join(platforms), "--tag", reference, "--push", "--quiet"]
-        options += ["--build-arg", "SOURCE_DATE_EPOCH=0"]
-        build_again(engine, [*options, folder])
-    digest = manifest_digest(registry_host, repository, tag)
+        words = ["buildx", "build", "--provenance=false", "--quiet", "--push", "--tag", reference, *options]
+        run_docker(engine, [*words, str(folder)])
+        digest = manifest_digest(registry_host, repository, tag)
     if digest is None:
         raise StackError(f"{reference} was pushed, but the registry does not have it")
     return digest
-
-
-def build_again(engine: Engine, options: list[str]) -> None:
-    """Build, and again where two builds of one image at once were too much for the containerd store or the registry."""
-    for is_last in (*[False] * 7, True):
-        try:
-            run_docker(engine, ["buildx", "build", *options])
-        except StackError as error:
-            if is_last or not any(sign in str(error) for sign in _RACES):
-                raise
-            time.sleep(1)
-        else:
-            return
 
 
 def manifest_digest(registry_host: str, repository: str, reference: str) -> str | None:

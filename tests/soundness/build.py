@@ -18,7 +18,7 @@ import stack
 from soundness.dockerfiles import BELOW_NAME, FLAGS, OTHER_NAME
 from soundness.products import Product, read_product
 from soundness.scene import BELOW, MAIN, OTHER
-from stack_seed import build_again
+from stack_seed import ensure_pushed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,15 +204,7 @@ def _takes(flag: str, environ: Mapping[str, str], folder: Path) -> bool:
 def _push(parts: stack.Stack, folder: Path, image: str, dockerfile: str) -> str:
     """Return the digest of a base image; what it is made of names its tag, so that an older one is not taken for it."""
     repository, tag = f"soundness/{image}", hashlib.sha256(dockerfile.encode()).hexdigest()[:12]
-    there = stack.manifest_digest(parts.registry, repository, tag)
-    if there is not None:
-        return there
     empty = folder / f"base-{image}"
     empty.mkdir()
     (empty / "Dockerfile").write_text(dockerfile, encoding="utf-8")
-    reference = f"{parts.registry}/{repository}:{tag}"
-    build_again(parts.engine, ["--provenance=false", "--quiet", "--push", "--tag", reference, str(empty)])
-    digest = stack.manifest_digest(parts.registry, repository, tag)
-    if digest is None:
-        raise RuntimeError(f"{reference} was pushed, but the registry does not have it")
-    return digest
+    return ensure_pushed(parts.engine, parts.registry, repository, tag, empty)
