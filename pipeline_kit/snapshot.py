@@ -36,6 +36,11 @@ def blob_id(data: bytes) -> str:
     return digest.hexdigest()
 
 
+def directories_above(path: bytes) -> Iterator[bytes]:
+    """Yield every directory that ``path`` lies in, the outermost first; not the root."""
+    return (path[:at] for at, byte in enumerate(path) if byte == ord("/"))
+
+
 class Listing:
     """Paths in byte order and, at the same positions, their records (see the module's docstring).
 
@@ -89,26 +94,41 @@ class Listing:
         """
         ordered = sorted(changes)
         if self._cut is not None and all(record is None or len(record) == PLAIN for record in changes.values()):
-            made = Listing.of_entries(self._cut.patched(changes, ordered))
+            made = Listing.of_entries(self._patched_uncut(self._cut, changes, ordered))
         else:
-            made = self._with(changes, ordered)
+            made = self._patched_lists(changes, ordered)
         made._origin = (self, ordered, changes)  # noqa: SLF001 - of this very class
         return made
 
-    def _with(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Listing:
+    def _patched_uncut(self, cut: Uncut, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Uncut:
+        entries: list[bytes] = []
+        for part, path in self._around(ordered):
+            entries += cut.entries[part]
+            record = changes[path] if path is not None else None
+            if path is not None and record is not None:
+                entries.append(cut.entry(path, record))
+        return cut._replace(entries=entries)
+
+    def _patched_lists(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Listing:
         paths: list[bytes] = []
         records: list[bytes] = []
-        start = 0
-        for path in ordered:
-            at = bisect_left(self.paths, path, start)
-            paths += self.paths[start:at]
-            records += self.records[start:at]
-            start = at + (at < len(self.paths) and self.paths[at] == path)
-            record = changes[path]
-            if record is not None:
+        for part, path in self._around(ordered):
+            paths += self.paths[part]
+            records += self.records[part]
+            record = changes[path] if path is not None else None
+            if path is not None and record is not None:
                 paths.append(path)
                 records.append(record)
-        return Listing(paths + self.paths[start:], records + self.records[start:])
+        return Listing(paths, records)
+
+    def _around(self, ordered: Sequence[bytes]) -> Iterator[tuple[slice, bytes | None]]:
+        """Yield what stands before each of the paths ``ordered``, with that path, and what stands after the last."""
+        start = 0
+        for path in ordered:
+            at = self._at(path)
+            yield slice(start, at), path
+            start = at + self._is_at(at, path)
+        yield slice(start, None), None
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -221,16 +241,7 @@ class Uncut(NamedTuple):
         """Return some of the entries, their paths without the first ``cut`` bytes."""
         return self._replace(entries=self.entries[low:high], path_start=self.path_start + cut)
 
-    def patched(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Uncut:
-        """Return these entries with other records, of :data:`PLAIN` bytes, at the paths ``ordered``; see there."""
-        found: list[bytes] = []
-        start = 0
+    def entry(self, path: bytes, record: bytes) -> bytes:
+        """Return an entry for a ``record`` of :data:`PLAIN` bytes that can be cut as these are."""
         between = self.path_start - self.record_start - PLAIN
-        for path in ordered:
-            at = bisect_left(self.entries, path, start, key=self.path_of)
-            found += self.entries[start:at]
-            start = at + (at < len(self.entries) and self.path_of(self.entries[at]) == path)
-            record = changes[path]
-            if record is not None:
-                found.append(b"".join((bytes(self.record_start), record, bytes(between), path)))
-        return self._replace(entries=found + self.entries[start:])
+        return b"".join((bytes(self.record_start), record, bytes(between), path))

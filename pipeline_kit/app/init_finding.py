@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from pipeline_kit.config.starting.gathering import is_aside
 from pipeline_kit.config.starting.names import is_dockerfile
 from pipeline_kit.config.starting.place import ecr_hosts
 from pipeline_kit.errors import EngineUnreachable
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ _MOST_FILES = 500
 _FEW = 3
 
 
-@dataclass(frozen=True)
+@value_class()
 class Directory:
     """A directory that gets a configuration, and the repository around it; implements ``starting.found.Disk``."""
 

@@ -13,7 +13,7 @@ from pipeline_kit.config import DirectoryContext
 from pipeline_kit.content_tag import Change, changes
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import phrase_files
-from pipeline_kit.snapshot import Listing
+from pipeline_kit.snapshot import Listing, directories_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -134,7 +134,7 @@ def _among(changed: Iterable[bytes]) -> IsTouched:
     def is_touched(place: bytes) -> bool:
         if place in (b"", b".") or listing.spans(place):
             return True
-        return any(listing.get(place[:at]) is not None for at, byte in enumerate(place) if byte == ord("/"))
+        return any(listing.get(directory) is not None for directory in directories_above(place))
 
     return is_touched
 

@@ -14,7 +14,7 @@ from pipeline_kit.config import DirectoryContext
 from pipeline_kit.content_tag import Change, file_name
 from pipeline_kit.dockerignore import ignore_file_candidates
 from pipeline_kit.narrowing import narrow, reads_of
-from pipeline_kit.snapshot import DIRECTORY, LINK, Listing
+from pipeline_kit.snapshot import DIRECTORY, LINK, Listing, directories_above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +37,7 @@ class FileChanges:
         self._whole = whole
         self._records = records
         self._paths = Listing.of((path, b"") for path in records)
-        self._parents = {directory for path in records for directory in _above(path)}
+        self._parents = {directory for path in records for directory in directories_above(path)}
         self._same: dict[str, bool] = {}
 
     def of(self, sources: ImageSources, keyed: Keyed) -> tuple[Change, ...] | None:
@@ -105,7 +105,7 @@ class FileChanges:
 
         So do directories that hold something of which nothing is sent.
         """
-        for directory in _above(path):
+        for directory in directories_above(path):
             kept = (counting.paths[at] for part in counting.spans(directory) for at in range(part.start, part.stop))
             if all(self._is_new(_under(place, name)) for name in kept):
                 full = _under(place, directory)
@@ -127,10 +127,6 @@ def _under(place: bytes, path: bytes) -> bytes:
     return path if place == b"." else place + b"/" + path
 
 
-def _above(path: bytes) -> Iterator[bytes]:
-    return (path[:at] for at, byte in enumerate(path) if byte == ord("/"))
-
-
 def _may_lead_elsewhere(sources: ImageSources, context: str, sent: Listing, before: Iterable[bytes | None]) -> bool:
     """Return whether a link, now or in the commit, may stand on the way to what the build copies."""
     if any(record is not None and record.startswith(LINK) for record in before):
@@ -145,7 +141,7 @@ def _may_lead_elsewhere(sources: ImageSources, context: str, sent: Listing, befo
 
 def _is_bare(path: bytes, counting: Listing) -> bool:
     """Return whether a directory above ``path`` counts for its own sake: what lies in it is not sent."""
-    return any((counting.get(directory) or b"").startswith(DIRECTORY) for directory in _above(path))
+    return any((counting.get(directory) or b"").startswith(DIRECTORY) for directory in directories_above(path))
 
 
 def _counting(sources: ImageSources, context: str, listing: Listing, *, is_whole: bool) -> list[bytes]:

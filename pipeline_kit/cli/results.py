@@ -76,12 +76,7 @@ def tell_results(
         from pipeline_kit.outputs.exports import write_exports
 
         writes.append(lambda: write_exports(exports, done))
-    if session.ci.output_file is not None:
-        output_file = session.ci.output_file
-        writes.append(lambda: write_outputs(output_file, done))
-    if session.ci.summary_file is not None:
-        summary_file = session.ci.summary_file
-        writes.append(lambda: write_summary(summary_file, done))
+    writes += for_github(session, lambda path: write_outputs(path, done), lambda path: write_summary(path, done))
     code = write_each(writes, done.exit_code)
     _tell_failures(done)
     if settings.verbosity >= 0:

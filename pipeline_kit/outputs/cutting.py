@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Section(NamedTuple):
@@ -49,6 +49,17 @@ def fitted(
         if count < len(rows):
             break
     return "".join([*kept, left_out(total - shown)])
+
+
+def fitting(texts: Mapping[str, str], room: int, measure: Callable[[str], int]) -> tuple[dict[str, str], list[str]]:
+    """Return the ``texts`` that fit whole, the first before the others, and the names of those that do not."""
+    kept: dict[str, str] = {}
+    for name, text in texts.items():
+        size = measure(text)
+        if size <= room:
+            kept[name] = text
+            room -= size
+    return kept, [name for name in texts if name not in kept]
 
 
 def utf8_bytes(text: str) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pipeline_kit.outputs.files import append
-from pipeline_kit.outputs.github_files import append_outputs
+from pipeline_kit.outputs.github_files import append_outputs, append_summary
 from pipeline_kit.outputs.markdown import code, escape
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def deployments_markdown(rows: Iterable[Row]) -> str:
 
 def write_deployments(path: Path, rows: Iterable[Row]) -> None:
     """Append the table to the file ``GITHUB_STEP_SUMMARY`` names. Raises OutputFailed."""
-    append(path, deployments_markdown(rows).encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+    append_summary(path, deployments_markdown(rows))
 
 
 def deployment_outputs(rows: Iterable[Row]) -> dict[str, str]:

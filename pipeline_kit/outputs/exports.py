@@ -10,6 +10,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import OutputFailed
+from pipeline_kit.outputs.cutting import fitting
 from pipeline_kit.outputs.files import write_atomically
 from pipeline_kit.outputs.github_files import github_outputs
 
@@ -43,16 +44,14 @@ def format_exports(variables: Mapping[str, str]) -> str:
 
 def write_exports(path: Path, report: RunReport) -> None:
     """Replace ``path`` by the run's variables. Raises OutputFailed, also where one is too large and was left out."""
-    kept, room = {}, EXPORTS_LIMIT
-    for name, value in exported_variables(report).items():
-        size = len(value.encode("utf-8", "surrogateescape"))
-        if size <= room:
-            kept[name] = value
-            room -= size
-    left_out = [name for name in _NAMES.values() if name not in kept]
-    write_atomically(path, format_exports(kept).encode("utf-8", "surrogateescape"))
+    kept, left_out = fitting(exported_variables(report), EXPORTS_LIMIT, lambda value: len(_encoded(value)))
+    write_atomically(path, _encoded(format_exports(kept)))
     if left_out:
         raise OutputFailed(
             f"too large for a shell's variables and not exported: {', '.join(left_out)}",
             hint="read them from the file that --report FILE writes, or name fewer images",
         )
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import OutputFailed
+from pipeline_kit.outputs.cutting import fitting, utf16_units
 from pipeline_kit.outputs.files import append
 from pipeline_kit.outputs.markdown import SUMMARY_LIMIT, markdown_summary
 from pipeline_kit.outputs.report import AVAILABLE, NEW
@@ -88,7 +89,7 @@ def append_outputs(path: Path, outputs: Mapping[str, str], *, told: str = "", hi
     Those without room in GitHub's limit for a job are left out. Raises OutputFailed, which begins with ``told``; where
     something was left out its hint is ``hint``.
     """
-    kept, left_out = _within_limit(outputs)
+    kept, left_out = fitting(outputs, OUTPUTS_LIMIT, lambda value: 2 * utf16_units(value))
     try:
         append(path, format_outputs(kept).encode("utf-8", "backslashreplace"), what="the GitHub outputs file")
     except OutputFailed as error:
@@ -102,23 +103,24 @@ def write_summary(path: Path, report: RunReport) -> None:
 
     Raises OutputFailed like :func:`write_outputs`.
     """
-    text = markdown_summary(report, limit=max(0, SUMMARY_LIMIT - _size(path)))
+    text = markdown_summary(report, limit=summary_room(path))
     try:
-        append(path, text.encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+        append_summary(path, text)
     except OutputFailed as error:
         raise OutputFailed(f"{_pushed(report)}summary not written: {error.message}", hint=error.hint) from error
 
 
-def _within_limit(outputs: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the outputs that fit, the first before the others, and the names of those that do not."""
-    room = OUTPUTS_LIMIT
-    kept: dict[str, str] = {}
-    for name, value in outputs.items():
-        size = len(value.encode("utf-16-le", "surrogatepass"))
-        if size <= room:
-            kept[name] = value
-            room -= size
-    return kept, [name for name in outputs if name not in kept]
+def append_summary(path: Path, text: str) -> None:
+    """Append Markdown to the file ``GITHUB_STEP_SUMMARY`` names. Raises OutputFailed."""
+    append(path, text.encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+
+
+def summary_room(path: Path) -> int:
+    """Return how many bytes the file ``GITHUB_STEP_SUMMARY`` names takes yet."""
+    try:
+        return max(0, SUMMARY_LIMIT - path.stat().st_size)
+    except OSError:
+        return SUMMARY_LIMIT
 
 
 def _delimiter(value: str) -> str:
@@ -145,10 +147,3 @@ def _pushed(report: RunReport) -> str:
         return ""
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"pushed {', '.join(names[:_SHOWN])}{rest}, but "
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

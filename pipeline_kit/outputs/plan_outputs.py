@@ -6,9 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.outputs.cutting import utf8_bytes
-from pipeline_kit.outputs.files import append
-from pipeline_kit.outputs.github_files import append_outputs
-from pipeline_kit.outputs.markdown import SUMMARY_LIMIT
+from pipeline_kit.outputs.github_files import append_outputs, append_summary, summary_room
 from pipeline_kit.outputs.plan_markdown import plan_markdown
 from pipeline_kit.plan import Action
 
@@ -49,6 +47,4 @@ def write_plan_outputs(path: Path, plan: Plan, origin: Origin, matrix: Mapping[s
 
 def write_plan_summary(path: Path, plan: Plan, origin: Origin) -> None:
     """Append the plan to the file ``GITHUB_STEP_SUMMARY`` names, within the file's limit. Raises OutputFailed."""
-    room = max(0, SUMMARY_LIMIT - (path.stat().st_size if path.is_file() else 0))
-    text = plan_markdown(plan, origin, limit=room, measure=utf8_bytes)
-    append(path, text.encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+    append_summary(path, plan_markdown(plan, origin, limit=summary_room(path), measure=utf8_bytes))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline_kit.outputs.files import append
-from pipeline_kit.outputs.github_files import append_outputs
+from pipeline_kit.outputs.github_files import append_outputs, append_summary
 from pipeline_kit.outputs.markdown import code, escape
 
 if TYPE_CHECKING:
@@ -61,4 +60,4 @@ def write_promotion_outputs(path: Path, rows: Sequence[PromotionRow]) -> None:
 
 def write_promotions(path: Path, rows: Sequence[PromotionRow]) -> None:
     """Append the table to the file ``GITHUB_STEP_SUMMARY`` names. Raises OutputFailed."""
-    append(path, promotions_markdown(rows).encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+    append_summary(path, promotions_markdown(rows))

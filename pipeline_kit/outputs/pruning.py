@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline_kit.outputs.files import append
-from pipeline_kit.outputs.github_files import append_outputs
+from pipeline_kit.outputs.github_files import append_outputs, append_summary
 from pipeline_kit.outputs.markdown import code
 from pipeline_kit.outputs.promotion_plan import format_bytes
 
@@ -52,5 +51,4 @@ def write_prune_outputs(path: Path, rows: Sequence[PruneRow]) -> None:
 
 def write_pruning(path: Path, rows: Sequence[PruneRow], *, is_carried_out: bool) -> None:
     """Append the table to the file ``GITHUB_STEP_SUMMARY`` names. Raises OutputFailed."""
-    text = prune_markdown(rows, is_carried_out=is_carried_out)
-    append(path, text.encode("utf-8", "backslashreplace"), what="the GitHub step summary")
+    append_summary(path, prune_markdown(rows, is_carried_out=is_carried_out))

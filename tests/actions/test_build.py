@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.ci_events import FORK
 from fakes.workflow_files import one_step
 
 if TYPE_CHECKING:
@@ -36,15 +37,7 @@ def test_builds_once_and_has_nothing_to_do_the_second_time(act: Act, job: Job) -
 
 def test_a_pull_request_without_credentials_builds_and_pushes_nothing(act: Act, job: Job) -> None:
     """A fork's run: ``push: auto`` tries to push nothing, ``push: false`` says the same aloud."""
-    fork = {
-        "number": 7,
-        "pull_request": {
-            "number": 7,
-            "head": {"sha": "1" * 40, "ref": "main", "repo": {"full_name": "eve/shop"}},
-            "base": {"sha": "2" * 40, "ref": "main", "repo": {"full_name": "example/shop"}},
-        },
-    }
-    done = act.run(job.directory, one_step(job, "build", {"push": "false"}), "pull_request", fork)
+    done = act.run(job.directory, one_step(job, "build", {"push": "false"}), "pull_request", FORK)
     assert done.code == 0, done.text
     assert done.outputs("it")["images"] == "{}"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from fakes.act_runner import ROOT, copy_library
+from fakes.ci_events import FORK
 from fakes.workflow_files import EXAMPLES, example
 
 if TYPE_CHECKING:
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from fakes.main_job import Job
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.xdist_group("engine")]
-_FORK = {
-    "number": 7,
-    "pull_request": {
-        "number": 7,
-        "head": {"sha": "1" * 40, "ref": "main", "repo": {"full_name": "eve/shop"}},
-        "base": {"sha": "2" * 40, "ref": "main", "repo": {"full_name": "example/shop"}},
-    },
-    "repository": {"full_name": "example/shop"},
-}
 
 
 def _built(done: ActRun) -> Any:
@@ -133,7 +125,7 @@ def job_fetch(job: Job, act: Act, path: str) -> bytes:
 def test_pull_request_of_a_fork_and_the_comment(act: Act, job: Job, tmp_path: Path) -> None:
     """The plan needs no secret; the comment is made once and edited later, on the pull request with that commit."""
     example(job, "pull-request", "pull-request-comment")
-    planned = act.run(job.directory, "pull-request", "pull_request", _FORK)
+    planned = act.run(job.directory, "pull-request", "pull_request", FORK)
     assert planned.code == 0, planned.text
     text = (tmp_path / "artifacts" / "pipeline-kit-plan" / "pipeline-kit-plan.md").read_text(encoding="utf-8")
     assert text.startswith("<!-- pipeline-kit plan -->\n")

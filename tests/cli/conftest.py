@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+import stack_programs
 from fakes.cli_shop import Shop
 from fakes.fake_registry import FakeRegistry
 from fakes.project_files import write_files
@@ -39,3 +41,12 @@ def shop(tmp_path: Path, home: Path, request: pytest.FixtureRequest, monkeypatch
         made.write()
         made.commit()
         yield made
+
+
+@pytest.fixture
+def buildx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The buildx plugin, without an engine."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(stack_programs.docker_config()))
+    client = stack_programs.docker_client()
+    if client is not None:
+        monkeypatch.setenv("PATH", f"{client}:{os.environ['PATH']}")

@@ -47,15 +47,6 @@ target "web" {
 API = "FROM base\nARG STAGE\nRUN echo $STAGE\nCOPY . /\n"
 
 
-@pytest.fixture
-def buildx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The buildx plugin, without an engine."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(stack_programs.docker_config()))
-    client = stack_programs.docker_client()
-    if client is not None:
-        monkeypatch.setenv("PATH", f"{client}:{os.environ['PATH']}")
-
-
 def write(shop: Shop, **imported: str) -> None:
     """Let the shop take its images from one file; keyword names are file names with ``_`` for ``.``."""
     files = {name.replace("_", "."): text for name, text in imported.items()}

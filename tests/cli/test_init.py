@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import stack_programs
 from fakes.command_line import run
 from fakes.project_files import write_files
 from fakes.shop_copy import ROOT, copy_shop
@@ -307,15 +306,6 @@ def test_compose_is_imported(bare: Shop) -> None:
     images = bare.run("config").json()["images"]
     assert images["api"]["repository"] == "acme/corner/api"
     assert bare.run("plan", "--offline").code == 0
-
-
-@pytest.fixture
-def buildx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The buildx plugin, without an engine."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(stack_programs.docker_config()))
-    client = stack_programs.docker_client()
-    if client is not None:
-        monkeypatch.setenv("PATH", f"{client}:{os.environ['PATH']}")
 
 
 def test_bake_is_imported_as_bake_reads_it(bare: Shop, buildx: None) -> None:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.ci_events import github_step
 from fakes.cli_shop import IMAGES
 from fakes.github_runner import runner_reads
 from fakes.strict_pages import assert_flowchart, judge_html
@@ -28,20 +29,9 @@ def changed(shop: Shop) -> Shop:
 
 
 def github(folder: Path) -> dict[str, str]:
-    """Return the environment of a step."""
-    (folder / "event.json").write_text("{}")
-    return {
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_EVENT_NAME": "push",
-        "GITHUB_EVENT_PATH": str(folder / "event.json"),
-        "GITHUB_SHA": "1" * 40,
-        "GITHUB_REF": "refs/heads/main",
-        "GITHUB_SERVER_URL": "https://github.example",
-        "GITHUB_REPOSITORY": "acme/shop",
-        "GITHUB_RUN_ID": "7",
-        "GITHUB_OUTPUT": str(folder / "output"),
-        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
-    }
+    """Return the environment of a step whose run has a page."""
+    page = {"GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_RUN_ID": "7"}
+    return {**github_step(folder), **page}
 
 
 @pytest.mark.parametrize("form", ["markdown", "mermaid", "github-matrix"])

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.ci_events import github_step
 from fakes.sample_report import image
 
 from pipeline_kit.app.locations import with_locations
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fakes.cli_shop import Shop
-
-
-def github(folder: Path) -> dict[str, str]:
-    """Return the environment of a step that writes a summary."""
-    (folder / "event.json").write_text("{}")
-    return {
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_EVENT_NAME": "push",
-        "GITHUB_EVENT_PATH": str(folder / "event.json"),
-        "GITHUB_SHA": "1" * 40,
-        "GITHUB_REF": "refs/heads/main",
-        "GITHUB_OUTPUT": str(folder / "output"),
-        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
-    }
 
 
 def note(shop: Shop, name: str, seconds: str, created: str = "2026-11-24T00:00:00Z") -> None:
@@ -61,7 +48,7 @@ def test_the_seconds_that_others_spent_are_told(shop: Shop, tmp_path: Path) -> N
     note(shop, "api", "999", created="2020-01-01T00:00:00Z")
     note(shop, "api", "60", created="2026-01-01T00:00:00Z")
     note(shop, "web", "1e9")
-    ran = shop.run("build", "--json", env=github(tmp_path))
+    ran = shop.run("build", "--json", env=github_step(tmp_path))
     saved = {name: item["saved_seconds"] for name, item in ran.json()["images"].items()}
     assert saved == {"base": 30.5, "api": 60.0, "web": None}
     page = html.unescape((tmp_path / "summary").read_text())
@@ -78,7 +65,7 @@ def test_a_registry_that_does_not_tell_costs_a_moment(shop: Shop, tmp_path: Path
     shop.push()
     shop.registry.add_rule(path="/referrers/", do=do, seconds=60, status=503)
     began = time.monotonic()
-    ran = shop.run("build", env=github(tmp_path))
+    ran = shop.run("build", env=github_step(tmp_path))
     assert ran.code == 0
     assert time.monotonic() - began < 30
     assert "saved" not in (tmp_path / "summary").read_text()

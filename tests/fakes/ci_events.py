@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+FORK: dict[str, Any] = {
+    "number": 7,
+    "pull_request": {
+        "number": 7,
+        "head": {"sha": "1" * 40, "ref": "main", "repo": {"full_name": "eve/shop"}},
+        "base": {"sha": "2" * 40, "ref": "main", "repo": {"full_name": "example/shop"}},
+    },
+    "repository": {"full_name": "example/shop"},
+}
+"""The event of a pull request from a fork."""
+
+
+def github_step(folder: Path) -> dict[str, str]:
+    """Return the environment of a step of a push that tells nothing beyond what is built and where results go."""
+    (folder / "event.json").write_text("{}")
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_EVENT_PATH": str(folder / "event.json"),
+        "GITHUB_SHA": "1" * 40,
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+    }
 
 
 def github_push(folder: Path, ref: str = "refs/heads/main", *, run: int = 100, commit: str = "") -> dict[str, str]:

@@ -6,7 +6,6 @@ each, so that racing clients meet in every order.
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
 import re
@@ -15,14 +14,14 @@ import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+
+from fakes.passing_front import PassingHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TAG_RE = re.compile(r"/v2/(?P<repository>.+)/manifests/(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*)")
-_HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
 _DELAY_SECONDS = 0.005
 
 
@@ -60,66 +59,19 @@ class ImmutableFront:
 @contextmanager
 def immutable_front(upstream: str, *, is_immutable: bool = True) -> Iterator[ImmutableFront]:
     """Run a front for ``upstream`` (``host:port``) on a free loopback port."""
-    server = _Server(("127.0.0.1", 0), _Handler)
-    front = ImmutableFront(f"127.0.0.1:{server.server_address[1]}", upstream, is_immutable)
-    server.front = front
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(_Handler, lambda host: ImmutableFront(host, upstream, is_immutable)) as front:
         yield front
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    front: ImmutableFront
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Keep the test's output clean."""
-
-    def _forward(self) -> None:
+class _Handler(PassingHandler):
+    def serve(self) -> None:
         time.sleep(random.random() * _DELAY_SECONDS)  # noqa: S311 - no secret
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.server.front.turn(self.command, self.path) as goes_through:
             if goes_through:
-                status, headers, data = self._ask(body)
+                status, headers, data = self.ask(body)
             else:
                 told = "The image tag already exists in the repository and cannot be overwritten: the tag is immutable."
                 data = json.dumps({"errors": [{"code": "TAG_INVALID", "message": told}]}).encode()
                 status, headers = 400, [("Content-Type", "application/json")]
-        self._answer(status, headers, data)
-
-    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection(self.server.front.upstream, timeout=30)
-        try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-            connection.request(self.command, self.path, body=body, headers=headers)
-            with connection.getresponse() as answer:
-                data = answer.read()
-                kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP]
-                return answer.status, kept, data
-        finally:
-            connection.close()
-
-    def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes) -> None:
-        self.send_response_only(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        if not any(name.lower() == "content-length" for name, _ in headers):
-            self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-
-for _method in ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"):
-    setattr(_Handler, f"do_{_method}", _Handler._forward)
+        self.answer(status, headers, data)

@@ -18,7 +18,7 @@ from pipeline_kit.adapters.directory import innermost
 from pipeline_kit.adapters.filesystem import is_directory, scan
 from pipeline_kit.adapters.git.submodules import repositories_around
 from pipeline_kit.adapters.process import Answer, find_program, start
-from pipeline_kit.snapshot import Listing
+from pipeline_kit.snapshot import Listing, directories_above
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
@@ -87,13 +87,9 @@ class Search:
         met = self._counted()
         return met.leaves - self._own == leaves and met.is_complete and not met.is_special and not met.is_bare
 
-    def is_done(self) -> bool:
-        """Return whether find has counted."""
-        return self._met is not None or self._count.is_done()
-
     def hasten(self, leaves: int) -> None:
         """Let git begin, if it is clear by now that not just so many ``leaves`` are there."""
-        if self.is_done() and not self.holds_just(leaves):
+        if self._count.is_done() and not self.holds_just(leaves):
             self._begin()
 
     def _begin(self) -> Running:
@@ -193,7 +189,7 @@ class Limits(NamedTuple):
 
     def holds(self, path: bytes) -> bool:
         """Return whether a walk would come to ``path``."""
-        above = [path[:at] for at in _slashes(path)]
+        above = list(directories_above(path))
         is_asked = b"" in self.asked or path in self.asked or any(directory in self.asked for directory in above)
         return is_asked and not (self.unsent and any(self.unsent(place, is_directory=True) for place in above))
 
@@ -207,10 +203,6 @@ class Limits(NamedTuple):
             else:
                 wanted.update(path for path in self.asked if path.startswith(directory + b"/"))
         return sorted(wanted)
-
-
-def _slashes(path: bytes) -> list[int]:
-    return [at for at, byte in enumerate(path) if byte == ord("/")]
 
 
 def _emptied(base: bytes, limits: Limits, tracked: Listing, gone: set[bytes], found: Scan) -> list[bytes]:

@@ -33,7 +33,7 @@ class Questions:
     entries: Running
     changed: Running
     search: Search | None = None
-    _indexes: list[tuple[list[bytes], Index]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _indexes: dict[tuple[bytes, ...], Index] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def raw(self) -> bytes:
@@ -54,9 +54,10 @@ class Questions:
 
     def index(self, prefix: bytes, asked: list[bytes], id_length: int) -> Index:
         """Wait for the index and return what it holds of the ``asked`` paths; see :func:`parse_entries`."""
-        if asked not in [known for known, _ in self._indexes]:
-            self._indexes.append((asked, parse_entries(self.raw, prefix, asked, id_length=id_length)))
-        return next(index for known, index in self._indexes if known == asked)
+        place = tuple(asked)
+        if place not in self._indexes:
+            self._indexes[place] = parse_entries(self.raw, prefix, asked, id_length=id_length)
+        return self._indexes[place]
 
     def hasten(self) -> None:
         """Let git go on, if it is known by now that more must be asked."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from typing import Any
 
@@ -11,9 +10,9 @@ from pipeline_kit.config.document import Unreadable
 from pipeline_kit.config.fields import Environment, Reading
 from pipeline_kit.config.findings import Findings, ReportFull, shown
 from pipeline_kit.config.imports.bake import read_bake
-from pipeline_kit.config.paths import PathKind, Paths, join
+from pipeline_kit.config.paths import PathKind, Paths
 from pipeline_kit.config.starting.found import Account, Candidate, Described, FoundFile
-from pipeline_kit.config.starting.nodes import items, mapping, plain, text
+from pipeline_kit.config.starting.nodes import items, mapping, plain, take_place, text
 
 _NO_IMAGE = frozenset({"local", "tar", "cacheonly"})
 
@@ -41,8 +40,7 @@ def read(file: FoundFile, account: Account) -> Described:
         # "local" is what the machine is, which no content tag can say.
         platforms = [word for word in entry.pop("platforms", []) if word != "local"]
         entry |= {"platforms": platforms} if platforms else {}
-        context = posixpath.normpath(entry.pop("context", "."))
-        dockerfile = join(context, entry.pop("dockerfile", None) or "Dockerfile")
+        context, dockerfile = take_place(entry)
         declared = next(map(text, items(mapping(targets.get(name)).get("tags"))), "")
         described.candidates.append(Candidate(name, "bake", file.path, context, dockerfile, entry, declared))
     return described

@@ -11,9 +11,9 @@ from pipeline_kit.config.findings import Findings, ReportFull
 from pipeline_kit.config.imports.compose import Compose, Target
 from pipeline_kit.config.imports.dotenv import read_dotenv
 from pipeline_kit.config.imports.variables import InterpolationFault, Variables
-from pipeline_kit.config.paths import PathKind, Paths, join
+from pipeline_kit.config.paths import PathKind, Paths
 from pipeline_kit.config.starting.found import Account, Candidate, Described
-from pipeline_kit.config.starting.nodes import mapping, plain, text
+from pipeline_kit.config.starting.nodes import mapping, plain, take_place, text
 
 if TYPE_CHECKING:
     from pipeline_kit.config.starting.found import FoundFile
@@ -79,7 +79,6 @@ def _declared(variables: Variables, service: Any) -> str:
 
 def _candidate(file: FoundFile, name: str, node: MappingNode, declared: str) -> Candidate:
     entry = plain(node)
-    context = posixpath.normpath(entry.pop("context", "."))
-    dockerfile = join(context, entry.pop("dockerfile", None) or "Dockerfile")
+    context, dockerfile = take_place(entry)
     entry.pop("repository", None)
     return Candidate(name, "compose", file.path, context, dockerfile, entry, declared)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.config.findings import shown
@@ -14,6 +13,7 @@ from pipeline_kit.config.starting.names import Wanted, unique
 from pipeline_kit.config.starting.place import Place, choose, own, read_remote, repositories
 from pipeline_kit.config.starting.writing import Draft, write
 from pipeline_kit.errors import InputError
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +57,7 @@ def start(findings: Findings, wishes: Wishes, examine: Examine, disk: Disk, chec
     return _Start(findings, wishes, examine, disk, check).run()
 
 
-@dataclass(slots=True)
+@value_class(frozen=False)
 class _Start:
     findings: Findings
     wishes: Wishes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.config.starting.names import legal
-from pipeline_kit.config.starting.place import declared
-from pipeline_kit.errors import InvalidReference
-from pipeline_kit.reference import DEFAULT_HOST, Reference, parse_reference
+from pipeline_kit.config.starting.place import declared, parsed
+from pipeline_kit.graph import dependencies
+from pipeline_kit.reference import DEFAULT_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def find(place: Place, named: Mapping[str, Candidate], examined: Mapping[str, Ex
             base = _meant(use, name, known, named, examined)
             if base is None or use.reference in item.entry.get("contexts", {}):
                 continue
-            if name in _reachable(base, above):
+            if name in dependencies(above, [base]):
                 continue
             above[name].add(base)
             links.append(Link(name, base, use.reference, use.line))
@@ -64,7 +64,7 @@ def learn(candidates: Sequence[Candidate], examined: Mapping[int, Examined], own
     seen: dict[tuple[str, str], dict[str, str]] = {}
     for item in candidates:
         for use in examined[id(item)].images:
-            reference = _parsed(use.reference)
+            reference = parsed(use.reference)
             if reference is None or reference.digest is not None or reference.tag not in _LOCAL_TAGS:
                 continue
             above, _, name = reference.repository.rpartition("/")
@@ -84,22 +84,11 @@ def linked(candidate: Candidate) -> Iterator[str]:
             yield value.removeprefix("image:")
 
 
-def _reachable(start: str, above: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += above.get(name, ())
-    return found
-
-
 def _names(place: Place, name: str, candidate: Candidate) -> Iterator[str]:
     """Yield ``host/repository`` of every place that an image may be meant by."""
     local = {name, candidate.name, f"{place.project}-{name}", f"{place.project}/{name}", f"{place.project}_{name}"}
     for text in (*sorted(local), candidate.declared, f"{place.registry}/{place.project}/{name}"):
-        reference = _parsed(text)
+        reference = parsed(text)
         if reference is not None:
             yield reference.name
     found = declared(candidate)
@@ -115,7 +104,7 @@ def _meant(
     examined: Mapping[str, Examined],
 ) -> str | None:
     """Return the image here that a reference means, ``None`` where it rather means one elsewhere."""
-    reference = _parsed(use.reference)
+    reference = parsed(use.reference)
     if reference is None or reference.digest is not None or use.kind == "syntax":
         return None
     is_bare = reference.host == DEFAULT_HOST and "/" not in use.reference
@@ -133,10 +122,3 @@ def _meant(
 
 def _bare(text: str) -> str:
     return text.partition("@")[0].partition(":")[0]
-
-
-def _parsed(text: str) -> Reference | None:
-    try:
-        return parse_reference(text)
-    except InvalidReference:
-        return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode, Unreadable, read_document
 from pipeline_kit.config.fields import is_null
 from pipeline_kit.config.findings import Findings, ReportFull
+from pipeline_kit.config.paths import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,12 @@ def documents(data: bytes, file: str) -> Iterator[dict[str, Any] | str]:
             yield plain(read_document(part, findings))
         except (Unreadable, ReportFull):
             yield findings.problems[0].message
+
+
+def take_place(entry: dict[str, Any]) -> tuple[str, str]:
+    """Take an image's context and Dockerfile out of ``entry`` and return both, relative to the configuration."""
+    context = posixpath.normpath(entry.pop("context", "."))
+    return context, join(context, entry.pop("dockerfile", None) or "Dockerfile")
 
 
 def mapping(value: Any) -> dict[str, Any]:

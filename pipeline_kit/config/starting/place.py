@@ -58,11 +58,18 @@ def read_remote(url: str) -> Remote | None:
     return Remote(found["host"].lower(), owner, name) if owner and name else None
 
 
+def parsed(text: str) -> Reference | None:
+    """Return the reference that ``text`` is, ``None`` where it is none."""
+    try:
+        return parse_reference(text)
+    except InvalidReference:
+        return None
+
+
 def declared(candidate: Candidate) -> Reference | None:
     """Return the reference that an image goes by, ``None`` where it names no place in a registry."""
-    try:
-        reference = parse_reference(candidate.declared)
-    except InvalidReference:
+    reference = parsed(candidate.declared)
+    if reference is None:
         return None
     is_bare = reference.host == DEFAULT_HOST and "/" not in candidate.declared.partition("@")[0]
     return None if is_bare or _LOOPBACK.fullmatch(reference.host) else reference

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.config.keys import ECS_PATTERN
 from pipeline_kit.config.starting.nodes import items, mapping, text
-from pipeline_kit.errors import InvalidReference
-from pipeline_kit.reference import DEFAULT_HOST, parse_reference
+from pipeline_kit.config.starting.place import parsed
+from pipeline_kit.reference import DEFAULT_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,10 +75,7 @@ def _containers(document: dict[str, Any], repositories: Mapping[str, str]) -> It
 
 def _meant(container: str, image: str, repositories: Mapping[str, str]) -> str | None:
     """Return the image here that a container runs: by its repository, or by its own name below a placeholder."""
-    try:
-        reference = parse_reference(image)
-    except InvalidReference:
-        reference = None
+    reference = parsed(image)
     if reference is not None:
         for name, repository in repositories.items():
             if reference.name == repository:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config.document import ScalarNode
@@ -11,6 +10,7 @@ from pipeline_kit.config.fields import is_surprising
 from pipeline_kit.config.findings import shown
 from pipeline_kit.config.keys import IMAGE
 from pipeline_kit.config.starting.place import PLACEHOLDER
+from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _NAMED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _HEAD = "# What is built here, by pipeline-kit. Written by 'pipeline-kit init': read it, change it, commit it."
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Draft:
     """What the file says; ``idle`` are entries that stand in it as comments, each with what it lacks."""
 
