@@ -77,7 +77,7 @@ class SharedTree:
                 self._has_submodules = True
         return self._whole
 
-    def presumed(self, directories: Sequence[str]) -> None:
+    def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> None:
         """Return ``None``: a listing is at hand."""
 
     def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:

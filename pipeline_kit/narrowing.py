@@ -7,9 +7,9 @@ understood gives the whole context back, with the reason.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.snapshot import LINK, Listing, blob_id
 from pipeline_kit.values import field, value_class
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WHOLE = "."
 _MOST_WAYS = 500
 """Ways that links may open from one source: beyond it they are taken for endless."""
-_TOKEN = re.compile(rb"\\(.)|(\*+)|(\?)|(\[\^?+(?:\\.|[^\]\\])+\])|([^\\*?\[]+)", re.DOTALL)
+_TOKEN = late_pattern(rb"\\(.)|(\*+)|(\?)|(\[\^?+(?:\\.|[^\]\\])+\])|([^\\*?\[]+)", re.DOTALL)
 # A byte that begins no character is one of Go's characters too.
 _ONE_RUNE = rb"(?:[\xc0-\xf7][\x80-\xbf]{1,3}|[^/])"
 
@@ -78,21 +78,7 @@ def _narrow(
             reach.add(read)
         except _NotUnderstoodError as error:
             return Narrowed(listing, f"line {read.line}: {error}"), False
-    return Narrowed(_joined(listing, reach.chosen)), not reach.has_asked
-
-
-def _joined(listing: Listing, chosen: Iterable[slice]) -> Listing:
-    """Return the entries of all ``chosen`` slices, each once."""
-    paths: list[bytes] = []
-    records: list[bytes] = []
-    end = 0
-    for part in sorted(chosen, key=lambda part: part.start):
-        start = max(part.start, end)
-        if start < part.stop:
-            paths += listing.paths[start : part.stop]
-            records += listing.records[start : part.stop]
-            end = part.stop
-    return Listing(paths, records)
+    return Narrowed(listing.joined(reach.chosen)), not reach.has_asked
 
 
 @value_class(frozen=False)
@@ -136,7 +122,8 @@ class _Reach:
             raise _NotUnderstoodError(f"the pattern {read.pattern} can match anywhere")
         above = [self.listing.get(b"/".join(fixed[:count])) or b"" for count in range(1, len(fixed))]
         spans = self.listing.spans(b"/".join(fixed))
-        if any(record.startswith(LINK) for record in [*above, *(r for s in spans for r in self.listing.records[s])]):
+        inside = (self.listing.record_at(at) for part in spans for at in range(part.start, part.stop))
+        if any(record.startswith(LINK) for record in [*above, *inside]):
             raise _NotUnderstoodError(f"{read.pattern} is reached through a link")
         self.chosen += spans
 
@@ -146,17 +133,16 @@ class _Reach:
         Such a link counts by itself as well: were it anything else, other files would be read. A way without steps
         stands for a link that cannot be followed for certain, or that leads to the root.
         """
-        paths, records = self.listing.paths, self.listing.records
         ways: list[tuple[Step, ...]] = []
         waiting = [(b"", 0)]
         while waiting:
             start, number = waiting.pop()
             rest = steps[number + 1 :]
             for name, part in self._children(start, steps[number]):
-                is_leaf = part.stop > part.start and paths[part.start] == name
-                if is_leaf and records[part.start].startswith(LINK):
+                is_leaf = part.stop > part.start and self.listing.path_at(part.start) == name
+                if is_leaf and self.listing.record_at(part.start).startswith(LINK):
                     self.chosen.append(slice(part.start, part.start + 1))
-                    target = self._target(name, records[part.start])
+                    target = self._target(name, self.listing.record_at(part.start))
                     ways.append((*target, *rest) if target is not None else ())
                 elif not rest:
                     self.chosen.append(part)
@@ -166,21 +152,23 @@ class _Reach:
 
     def _children(self, start: bytes, step: Step) -> Iterator[tuple[bytes, slice]]:
         """Yield what ``step`` matches in the directory ``start`` (with its slash), and where it stands."""
-        paths = self.listing.paths
+        listing = self.listing
         if isinstance(step, bytes):
             name = start + step
-            at = bisect_left(paths, name)
-            if at < len(paths) and paths[at] == name:
+            at = listing.at(name)
+            if listing.is_at(at, name):
                 yield name, slice(at, at + 1)
             else:
-                yield name, slice(bisect_left(paths, name + b"/", at), bisect_left(paths, name + b"0", at))
+                low = listing.at(name + b"/", at)
+                yield name, slice(low, listing.at(name + b"0", low))
             return
-        at = bisect_left(paths, start)
-        high = bisect_left(paths, start[:-1] + b"0") if start else len(paths)  # "0" is the byte after "/"
+        at = listing.at(start)
+        high = listing.at(start[:-1] + b"0", at) if start else len(listing)  # "0" is the byte after "/"
         while at < high:
-            end = paths[at].find(b"/", len(start))
-            name = paths[at][:end] if end != -1 else paths[at]
-            following = bisect_left(paths, name + b"0", at, high) if end != -1 else at + 1
+            path = listing.path_at(at)
+            end = path.find(b"/", len(start))
+            name = path[:end] if end != -1 else path
+            following = listing.at(name + b"0", at, high) if end != -1 else at + 1
             if step.fullmatch(name, len(start)):
                 yield name, slice(at, following)
             at = following

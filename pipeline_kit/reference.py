@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from pipeline_kit.errors import InvalidReference
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.values import replace, value_class
 
 DEFAULT_HOST = "docker.io"
@@ -20,7 +21,7 @@ _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _REPOSITORY_RE = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _HOST_RE = re.compile(_HOST)
 _TAG_RE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST_RE = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_DIGEST_RE = late_pattern(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _MAX_NAME = 255
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from pipeline_kit.uncut import PLAIN, Uncut
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +27,8 @@ SPECIAL_KINDS = (SPECIAL, b"140000", b"020000", b"060000")
 """What a record of a special file begins with; BuildKit makes something else of each kind."""
 EMPTY_DIRECTORY_RECORD = b"040000 -"
 SPECIAL_RECORD = b"010000 -"
-PLAIN = len("100644 ") + 40
-"""Bytes of a record with a blob id."""
+_PARTS_CUT_OUT = 16
+"""Parts of a listing whose text is looked for in that of the whole."""
 
 
 def blob_id(data: bytes) -> str:
@@ -38,7 +40,10 @@ def blob_id(data: bytes) -> str:
 
 def directories_above(path: bytes) -> Iterator[bytes]:
     """Yield every directory that ``path`` lies in, the outermost first; not the root."""
-    return (path[:at] for at, byte in enumerate(path) if byte == ord("/"))
+    at = path.find(b"/")
+    while at != -1:
+        yield path[:at]
+        at = path.find(b"/", at + 1)
 
 
 class Listing:
@@ -47,13 +52,14 @@ class Listing:
     A value: neither list is changed once the listing was asked for anything.
     """
 
-    __slots__ = ("_cut", "_digest", "_origin", "_paths", "_records", "parts")
+    __slots__ = ("_cut", "_digest", "_origin", "_paths", "_records", "_text", "parts")
 
     def __init__(self, paths: list[bytes] | None = None, records: list[bytes] | None = None) -> None:
         self._paths: list[bytes] | None = [] if paths is None else paths
         self._records: list[bytes] | None = [] if records is None else records
         self._cut: Uncut | None = None
         self._digest = ""
+        self._text: bytes | None = None
         self._origin: tuple[Listing, list[bytes], Mapping[bytes, bytes | None]] | None = None
         """What this one was patched from, and the patches with their paths in order: the rest is the same."""
         self.parts: dict[Hashable, Any] = {}
@@ -86,6 +92,16 @@ class Listing:
         if self._records is None:
             self._records = self._cut.records() if self._cut is not None else []
         return self._records
+
+    @property
+    def added(self) -> Sequence[bytes] | None:
+        """Return the paths with other records than in :attr:`before`, ``None`` where there is no such listing."""
+        return self._origin[1] if self._origin is not None else None
+
+    @property
+    def before(self) -> Listing | None:
+        """Return what this one was :meth:`patched` from."""
+        return self._origin[0] if self._origin is not None else None
 
     def patched(self, changes: Mapping[bytes, bytes | None]) -> Listing:
         """Return this listing with other records at some paths; ``None`` takes a path out.
@@ -125,10 +141,32 @@ class Listing:
         """Yield what stands before each of the paths ``ordered``, with that path, and what stands after the last."""
         start = 0
         for path in ordered:
-            at = self._at(path)
+            at = self.at(path, start)
             yield slice(start, at), path
-            start = at + self._is_at(at, path)
+            start = at + self.is_at(at, path)
         yield slice(start, None), None
+
+    def joined(self, parts: Iterable[slice]) -> Listing:
+        """Return the entries at the positions ``parts``, each once."""
+        ordered: list[slice] = []
+        end = 0
+        for part in sorted(parts, key=lambda part: part.start):
+            start = max(part.start, end)
+            if start < part.stop:
+                ordered.append(slice(start, part.stop))
+                end = part.stop
+        if self._cut is not None:
+            entries: list[bytes] = []
+            for part in ordered:
+                entries += self._cut.entries[part]
+            made = Listing.of_entries(self._cut._replace(entries=entries))
+        else:
+            made = Listing(
+                [path for part in ordered for path in self.paths[part]],
+                [record for part in ordered for record in self.records[part]],
+            )
+        made._text = self._text_of(ordered)
+        return made
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -150,23 +188,50 @@ class Listing:
         """Return the entries, for a failed test."""
         return f"Listing.of({list(self)!r})"
 
-    def _at(self, path: bytes) -> int:
-        """Return where ``path`` stands or would stand."""
-        if self._paths is None and self._cut is not None:
-            return bisect_left(self._cut.entries, path, key=self._cut.path_of)
-        return bisect_left(self.paths, path)
+    def at(self, path: bytes, low: int = 0, high: int | None = None) -> int:
+        """Return the position, of those from ``low`` to ``high``, where ``path`` stands or would stand."""
+        if self._cut is not None:
+            return bisect_left(self._cut.entries, path, low, high, key=self._cut.path_of)
+        return bisect_left(self.paths, path, low, high)
 
-    def _is_at(self, at: int, path: bytes) -> bool:
-        if at >= len(self):
+    def is_at(self, at: int, path: bytes) -> bool:
+        """Return whether ``path`` stands at a position."""
+        return at < len(self) and self.path_at(at) == path
+
+    def is_in(self, at: int, directory: bytes) -> bool:
+        """Return whether there is a position ``at`` and what stands there lies in ``directory`` (with its slash)."""
+        return at < len(self) and self.path_at(at).startswith(directory)
+
+    def is_run(self, directory: bytes, at: int, count: int) -> bool:
+        """Return whether all that lies in ``directory`` (with its slash) are the ``count`` entries from ``at`` on."""
+        entries, start = (self._cut.entries, self._cut.path_start) if self._cut is not None else (self.paths, 0)
+        end = at + count
+        if not (count and end <= len(entries) and entries[at].startswith(directory, start)):
             return False
-        return (self._cut.path_of(self._cut.entries[at]) if self._cut is not None else self.paths[at]) == path
+        is_long = entries[end - 1].startswith(directory, start)
+        return is_long and not (end < len(entries) and entries[end].startswith(directory, start))
+
+    def path_at(self, at: int) -> bytes:
+        """Return the path at a position."""
+        return self._cut.path_of(self._cut.entries[at]) if self._cut is not None else self.paths[at]
+
+    def record_at(self, at: int) -> bytes:
+        """Return the record at a position."""
+        return self._cut.record_of(self._cut.entries[at]) if self._cut is not None else self.records[at]
+
+    @property
+    def holds_directories(self) -> bool:
+        """Return whether any entry is a directory without files."""
+        if self._cut is not None:  # their records are shorter than those that can be cut
+            return False
+        if DIRECTORY not in self.parts:
+            self.parts[DIRECTORY] = any(record.startswith(DIRECTORY) for record in self.records)
+        return bool(self.parts[DIRECTORY])
 
     def get(self, path: bytes) -> bytes | None:
         """Return the record at ``path``, or ``None``."""
-        at = self._at(path)
-        if not self._is_at(at, path):
-            return None
-        return self._cut.record_of(self._cut.entries[at]) if self._cut is not None else self.records[at]
+        at = self.at(path)
+        return self.record_at(at) if self.is_at(at, path) else None
 
     def under(self, directory: bytes) -> Listing:
         """Return what lies below ``directory`` with paths relative to it; ``b""`` or ``b"."`` is the whole."""
@@ -185,63 +250,73 @@ class Listing:
             return (
                 part.patched({path[len(prefix) :]: changes[path] for path in ordered[low:high]}) if low < high else part
             )
-        low, high = self._at(prefix), self._at(prefix[:-1] + b"0")  # "0" is the byte after "/"
+        low = self.at(prefix)
+        high = self.at(prefix[:-1] + b"0", low)  # "0" is the byte after "/"
         if self._cut is not None:
-            inside = self._cut.between(low, high, len(prefix))
-            return Listing(inside.paths(), inside.records())
+            return Listing.of_entries(self._cut.between(low, high, len(prefix)))
         cut = len(prefix)
         return Listing([path[cut:] for path in self.paths[low:high]], self.records[low:high])
 
     def spans(self, path: bytes) -> list[slice]:
         """Return where ``path`` itself and everything below it stand, as slices of the two lists."""
-        own = self._at(path)
-        found = [slice(own, own + 1)] if self._is_at(own, path) else []
-        low, high = self._at(path + b"/"), self._at(path + b"0")
+        own = self.at(path)
+        found = [slice(own, own + 1)] if self.is_at(own, path) else []
+        low = self.at(path + b"/", own)
+        high = self.at(path + b"0", low)
         return [*found, slice(low, high)] if low < high else found
 
+    @property
+    def text(self) -> bytes:
+        """Return the entries as ``record TAB path``, with a NUL byte between any two; no path can hold one."""
+        if self._text is None:
+            if self._origin is not None and self._origin[0]._text is not None:  # noqa: SLF001 - of this very class
+                self._text = _spliced(*self._origin)
+            elif self._cut is not None:
+                self._text = self._cut.text()
+            else:
+                self._text = b"\0".join(map(b"\t".join, zip(self.records, self.paths, strict=True)))
+        return self._text
+
+    def offset(self, at: int, low: int = 0) -> int:
+        """Return where in :attr:`text` the entry at a position begins, not before ``low``; past the end one byte on."""
+        if not at or at == len(self):
+            return len(self.text) + 1 if at else 0
+        line = b"%b\t%b" % (self.record_at(at), self.path_at(at))
+        found = self.text.find(b"\0" + line + b"\0", max(0, low - 1))
+        return found + 1 if found != -1 else len(self.text) - len(line)
+
+    def _text_of(self, parts: Sequence[slice]) -> bytes | None:
+        """Return the text of the entries at the positions ``parts``, ``None`` where to cut it out is no less work."""
+        has_text = self._text is not None or (self._origin is not None and self._origin[0]._text is not None)  # noqa: SLF001 - of this very class
+        if not has_text or len(parts) > _PARTS_CUT_OUT:
+            return None
+        begin = 0
+        found: list[bytes] = []
+        for part in parts:
+            begin = self.offset(part.start, begin)
+            end = self.offset(part.stop, begin)
+            found.append(self.text[begin : end - 1])
+        return b"\0".join(found)
+
     def digest(self) -> str:
-        """Return the SHA-256 hex of the entries as ``record TAB path NUL``; no path can hold a NUL byte."""
+        """Return the SHA-256 hex of the entries as ``record TAB path NUL``."""
         if not self._digest:
-            whole = hashlib.sha256(b"\0".join(map(b"\t".join, zip(self.records, self.paths, strict=True))))
-            if self.paths:
+            whole = hashlib.sha256(self.text)
+            if len(self):
                 whole.update(b"\0")
             self._digest = whole.hexdigest()
         return self._digest
 
 
-class Uncut(NamedTuple):
-    """Entries in byte order of their paths, each ``path`` at its end and each record, of :data:`PLAIN` bytes, within.
-
-    A hundred thousand of them are cut twice, once for the whole and once for each context, unless that can wait.
-    """
-
-    entries: list[bytes]
-    record_start: int
-    path_start: int
-
-    def path_of(self, entry: bytes) -> bytes:
-        """Return the path of one of the entries."""
-        return entry[self.path_start :]
-
-    def record_of(self, entry: bytes) -> bytes:
-        """Return the record of one of the entries."""
-        return entry[self.record_start : self.record_start + PLAIN]
-
-    def paths(self) -> list[bytes]:
-        """Return every path."""
-        start = self.path_start
-        return [entry[start:] for entry in self.entries]
-
-    def records(self) -> list[bytes]:
-        """Return every record."""
-        start, stop = self.record_start, self.record_start + PLAIN
-        return [entry[start:stop] for entry in self.entries]
-
-    def between(self, low: int, high: int, cut: int) -> Uncut:
-        """Return some of the entries, their paths without the first ``cut`` bytes."""
-        return self._replace(entries=self.entries[low:high], path_start=self.path_start + cut)
-
-    def entry(self, path: bytes, record: bytes) -> bytes:
-        """Return an entry for a ``record`` of :data:`PLAIN` bytes that can be cut as these are."""
-        between = self.path_start - self.record_start - PLAIN
-        return b"".join((bytes(self.record_start), record, bytes(between), path))
+def _spliced(before: Listing, ordered: Sequence[bytes], changes: Mapping[bytes, bytes | None]) -> bytes:
+    """Return the text of a listing patched at the paths ``ordered``, by that of the one before."""
+    pieces: list[bytes] = []
+    start = 0
+    for path in ordered:
+        at, record = before.at(path), changes[path]
+        end = before.offset(at, start)
+        pieces += [before.text[start : end - 1]] if start < end else []
+        pieces += [b"%b\t%b" % (record, path)] if record is not None else []
+        start = before.offset(at + 1, end) if before.is_at(at, path) else end
+    pieces += [before.text[start:]] if start < len(before.text) else []
+    return b"\0".join(pieces)

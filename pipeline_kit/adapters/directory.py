@@ -77,7 +77,7 @@ class DirectoryTree:
             refuse_pointers(hashed.pointers)
         return with_emptied(merged(hashed.records, found.empty), dropped)
 
-    def presumed(self, directories: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
+    def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> None:  # noqa: ARG002 - the port's signature
         """Return ``None``: a listing takes no longer."""
         return
 

@@ -9,8 +9,10 @@ with every commit.
 # ruff: noqa: PTH112, PTH114, PTH115, PTH120 - names are bytes, which pathlib does not take
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import CheckoutError, ContextChanged, InputError, UnreadableFile
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _DESCRIPTORS = b"/proc/self/fd"
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAMES_IN_A_MESSAGE = 20
 _PIECE = 1 << 16
 
@@ -50,6 +53,7 @@ def shown_all(paths: Iterable[bytes]) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
+@lru_cache(maxsize=1 << 14)
 def clean_path(path: str) -> bytes:
     """Return a relative POSIX path as bytes without ``.`` components; ``b""`` is the root.
 
@@ -134,6 +138,20 @@ def _walk(base: bytes, start: bytes, found: Scan, *, include_git: bool, unsent: 
             found.empty.append(prefix[:-1])
 
 
+def is_bare(base: bytes, directory: bytes, unsent: Unsent | None) -> bool:
+    """Return whether a walk of ``directory`` meets nothing in it that counts as its content. Raises as :func:`scan`."""
+    try:
+        with os.scandir(base + directory) as entries:
+            return all(entry.name == b".git" or _is_closed(entry, directory, unsent) for entry in entries)
+    except OSError as error:
+        raise translated(error, directory) from error
+
+
+def _is_closed(entry: os.DirEntry[bytes], directory: bytes, unsent: Unsent | None) -> bool:
+    path = directory + b"/" + entry.name
+    return entry.is_dir(follow_symlinks=False) and unsent is not None and unsent(path, is_directory=True)
+
+
 def translated(error: OSError, path: bytes) -> CheckoutError:
     """Return the error for a path that the walk had just seen."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
@@ -158,15 +176,16 @@ def read_inside(base: bytes, path: str) -> bytes | None:
     if handle is None:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        return _read_all(handle)
+        status = os.fstat(handle)
+        return _read_all(handle, status.st_size) if stat.S_ISREG(status.st_mode) else None
     finally:
         os.close(handle)
 
 
-def _read_all(handle: int) -> bytes:
-    pieces: list[bytes] = []
+def _read_all(handle: int, size: int) -> bytes:
+    pieces = [os.read(handle, size + 1)]
+    if len(pieces[0]) == size:  # and nothing comes after it
+        return pieces[0]
     while piece := os.read(handle, _PIECE):
         pieces.append(piece)
     return b"".join(pieces)
@@ -174,19 +193,34 @@ def _read_all(handle: int) -> bytes:
 
 def _open_inside(base: bytes, path: bytes) -> int | None:
     """Open what ``path`` leads to, ``None`` where that is outside; opens nothing outside but a plain last name."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    if not os.path.islink(base + path) and os.path.isdir(_DESCRIPTORS):
+    if _shows_descriptors():
         # One question to the kernel instead of one for each directory on the way.
-        handle = os.open(base + path, flags)
         try:
-            if os.readlink(_DESCRIPTORS + b"/%d" % handle) == base + path:
+            handle = os.open(base + path, _FLAGS)
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # else a link, to be followed
+                raise
+        else:
+            if _is_at(handle, base + path):
                 return handle
-        except OSError:
-            os.close(handle)
-            raise
-        os.close(handle)
     full = os.path.realpath(base + path)
-    return os.open(full, flags) if full.startswith(base) else None
+    return os.open(full, _FLAGS) if full.startswith(base) else None
+
+
+def _is_at(handle: int, full: bytes) -> bool:
+    """Return whether what is open is what lies at ``full`` and behind no link; closes it where it does not."""
+    is_there = False
+    try:
+        is_there = os.readlink(_DESCRIPTORS + b"/%d" % handle) == full
+    finally:
+        if not is_there:
+            os.close(handle)
+    return is_there
+
+
+@cache
+def _shows_descriptors() -> bool:
+    return os.path.isdir(_DESCRIPTORS)
 
 
 def link_text(base: bytes, path: str) -> str:

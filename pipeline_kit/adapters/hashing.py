@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
 import threading
@@ -21,7 +22,8 @@ LFS_POINTER_START = b"version https://git-lfs.github.com/spec/"
 LFS_POINTER_LIMIT = 1024
 """A pointer file is smaller than this many bytes (git-lfs specification, docs/spec.md)."""
 _CHUNK = 1 << 20
-_FILES_WORTH_A_THREAD = 64
+_LARGE = 1 << 16
+"""Bytes from which on a file is worth a thread: below, threads only wait for the interpreter's lock."""
 
 
 @value_class()
@@ -41,24 +43,28 @@ def hash_paths(base: bytes, paths: Sequence[bytes]) -> Hashed:
     """
     hashed = Hashed()
     failures: dict[bytes, OSError | CheckoutError] = {}
-    queue = iter(paths)
+    large: list[bytes] = []
 
-    def work() -> None:
+    def work(queue: Iterator[bytes], *, limit: float = math.inf) -> None:
         for path in queue:
             try:
-                hashed.records[path], is_pointer = _record(base + path, path)
+                status = os.lstat(base + path)
+                if status.st_size >= limit:
+                    large.append(path)
+                    continue
+                hashed.records[path], is_pointer = _record(base + path, path, status)
             except (OSError, CheckoutError) as error:
                 failures[path] = error
                 return
             if is_pointer:
                 hashed.pointers.append(path)
 
-    count = min(os.cpu_count() or 1, 8, len(paths) // _FILES_WORTH_A_THREAD)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    work(iter(paths), limit=_LARGE)
+    queue = iter(large)
+    count = min(os.cpu_count() or 1, 8, len(large))
+    threads = [threading.Thread(target=work, args=(queue,), daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
-    if not threads:
-        work()
     for thread in threads:
         thread.join()
     if failures:
@@ -67,9 +73,9 @@ def hash_paths(base: bytes, paths: Sequence[bytes]) -> Hashed:
     return hashed
 
 
-def _record(full: bytes, path: bytes) -> tuple[bytes, bool]:
+def _record(full: bytes, path: bytes, status: os.stat_result) -> tuple[bytes, bool]:
     """Return the record of one path, and whether it is an LFS pointer; opens regular files only."""
-    mode = os.lstat(full).st_mode
+    mode = status.st_mode
     if stat.S_ISREG(mode):
         return _regular_record(full, path)
     if stat.S_ISLNK(mode):
@@ -87,7 +93,7 @@ def _regular_record(full: bytes, path: bytes) -> tuple[bytes, bool]:
         if not stat.S_ISREG(before.st_mode):
             raise _changed(path)
         digest = hashlib.sha1(b"blob %d\0" % before.st_size, usedforsecurity=False)
-        data = os.read(handle, _CHUNK)
+        data = os.read(handle, min(_CHUNK, before.st_size + 1))  # what is made room for takes time
         head, size = data[: len(LFS_POINTER_START)], 0
         while data:
             digest.update(data)

@@ -50,7 +50,7 @@ class InspectedTree:
             self._listings[place] = found[0] if len(found) == 1 else Listing.of(pair for part in found for pair in part)
         return self._listings[place]
 
-    def presumed(self, directories: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
+    def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> None:  # noqa: ARG002 - the port's signature
         """Return ``None``: a listing takes no longer."""
         return
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from pipeline_kit.adapters.programs import make_patient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
-
-
-_PATIENCE = 19
-"""Steps of niceness, a tenth of a processor that is wanted: one process of git has twenty threads, and we have one."""
 
 
 class Answer(NamedTuple):
@@ -28,7 +26,7 @@ class Answer(NamedTuple):
 class Process(NamedTuple):
     """A running process; a context manager, so that no process outlives its caller's errors."""
 
-    child: subprocess.Popen[bytes]
+    child: subprocess.Popen[bytes] | _Child
     stdout: BinaryIO
     stderr: BinaryIO
 
@@ -82,21 +80,42 @@ def start(
             stderr.close()
             raise
     if is_patient:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, child.pid, os.getpriority(os.PRIO_PROCESS, 0) + _PATIENCE)
+        make_patient(child.pid)
     return Process(child, stdout, stderr)
 
 
-def find_program(name: str, search_path: str) -> str | None:
-    """Return the absolute path of program ``name`` in ``search_path`` (like ``PATH``), or ``None``.
+def adopt(pid: int, stdout: int, stderr: int) -> Process:
+    """Return the child process ``pid``, which writes to these descriptors of files; both are closed with it."""
+    return Process(_Child(pid), *(os.fdopen(handle, "w+b", buffering=0) for handle in (stdout, stderr)))
 
-    Relative entries are skipped: a process may start inside the checkout, where ``.`` could hold somebody's program.
-    """
-    for directory in search_path.split(os.pathsep):
-        candidate = os.path.join(directory, name)  # noqa: PTH118 - entries are text
-        if os.path.isabs(directory) and os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113, PTH117 - likewise
-            return candidate
-    return None
+
+class _Child:
+    """A child process that was not started by :mod:`subprocess`."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit status, ``None`` while it runs."""
+        return self._waited(os.WNOHANG)
+
+    def wait(self) -> int:
+        """Wait for its exit status."""
+        status = self._waited(0)
+        assert status is not None  # noqa: S101 - it was waited for
+        return status
+
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
+        if self._status is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def _waited(self, options: int) -> int | None:
+        if self._status is None:
+            pid, status = os.waitpid(self._pid, options)
+            self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
 
 
 def _spool(content: bytes = b"") -> BinaryIO:

@@ -11,7 +11,8 @@ from pipeline_kit.app.imports import ImportedFiles
 from pipeline_kit.app.init_dockerfiles import examiner
 from pipeline_kit.app.init_finding import find, look
 from pipeline_kit.app.init_writing import NewFile, refuse_existing, refuse_outside, write_all
-from pipeline_kit.app.project import CONFIG_NAMES, PathProbe, disk_reader
+from pipeline_kit.app.outset import CONFIG_NAMES
+from pipeline_kit.app.project import PathProbe, disk_reader
 from pipeline_kit.app.signals import interruptible
 from pipeline_kit.config import load
 from pipeline_kit.config.starting.drafting import Check, Started, Wishes, start

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import stat
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline_kit.app.outset import CONFIG_NAMES, MANY_IMAGES, config_above, config_named
 from pipeline_kit.errors import InputError
 from pipeline_kit.values import field, value_class
 
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pipeline_kit.adapters.directory import DirectoryTree
-    from pipeline_kit.app.ahead import Ahead
+    from pipeline_kit.app.ahead import Beginning
     from pipeline_kit.config import Config, PathKind
     from pipeline_kit.ports.checkout import History, Tree
 
-CONFIG_NAMES = ("pipeline-kit.yaml", "pipeline-kit.yml")
 _MAX_CONFIG = 1 << 20
-MANY_IMAGES = 4096
-"""Bytes of a configuration whose images most likely cover the checkout: git may begin before they are known."""
 
 
 class Project(NamedTuple):
@@ -57,7 +54,9 @@ class Project(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def in_tree(prefix: str, path: str) -> str:
     """Return ``path``, written in a configuration in directory ``prefix``, relative to the tree's root."""
-    return posixpath.normpath(posixpath.join(prefix, path))
+    from pipeline_kit.config.paths import join
+
+    return join(prefix, path)
 
 
 def find_config(directory: Path, named: str | None) -> Path:
@@ -66,21 +65,17 @@ def find_config(directory: Path, named: str | None) -> Path:
     Raises InputError when there is none.
     """
     if named is not None:
-        path = directory / named
-        if not path.is_file():
+        found = config_named(str(directory), named)
+        if found is None:
             raise InputError(f"{named}: no such file", hint="give the configuration with --config FILE")
-        return path
-    start = Path(os.path.abspath(directory))  # noqa: PTH100 - resolve() would follow a linked directory
-    for place in (start, *start.parents):
-        for name in CONFIG_NAMES:
-            if (place / name).is_file():
-                return place / name
-        if (place / ".git").exists():
-            break
-    raise InputError(
-        f"no {CONFIG_NAMES[0]} in {directory} or above it",
-        hint="pipeline-kit init writes one; or name it with --config FILE",
-    )
+        return Path(found)
+    found = config_above(str(directory))
+    if found is None:
+        raise InputError(
+            f"no {CONFIG_NAMES[0]} in {directory} or above it",
+            hint="pipeline-kit init writes one; or name it with --config FILE",
+        )
+    return Path(found)
 
 
 def read_config_bytes(path: Path) -> bytes:
@@ -98,7 +93,7 @@ def open_project(
     environ: Mapping[str, str],
     *,
     allowed: Iterable[str] = (),
-    ahead: Ahead | None = None,
+    ahead: Beginning | None = None,
 ) -> Project:
     """Read and check the configuration and open the tree around it; ``allowed`` goes beyond what the file allows.
 
@@ -112,8 +107,9 @@ def open_project(
     home = Path(os.path.realpath(path.parent))
     root = find_toplevel(home) or home
     tree: WorkTree | DirectoryTree
-    if ahead is not None and ahead.tree.root == root:
-        rules, tree, history = ahead.allowed, ahead.tree, ahead.history
+    begun = ahead.wait() if ahead is not None else None
+    if begun is not None and begun.tree.root == root:
+        rules, tree, history = begun.allowed, begun.tree, begun.history
     else:
         rules = set()
         tree, history = open_tree(root, allowed=rules)
@@ -121,12 +117,9 @@ def open_project(
     try:
         if isinstance(tree, WorkTree) and len(data) > MANY_IMAGES:
             tree.start_early()
-            tree.hasten()
         shown = os.path.relpath(path, directory) if named is None else named
         config = _load(data, shown, environ, PathProbe(home, root), disk_reader(home))
         rules.update(config.allow)
-        if isinstance(tree, WorkTree):
-            tree.hasten()
     except BaseException:
         if isinstance(tree, WorkTree):
             tree.close()
@@ -206,27 +199,36 @@ class PathProbe:
     root: Path
     _parents: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
+    @cached_property
+    def _ends(self) -> tuple[str, str]:
+        """Return both directories with a slash at their ends."""
+        home, root = (os.fspath(path).rstrip("/") + "/" for path in (self.home, self.root))
+        return home, root
+
     def __call__(self, path: str) -> PathKind:
         """Return what ``path``, relative to ``home``, leads to; OUTSIDE where that is not below ``root``."""
         from pipeline_kit.config import PathKind
 
-        real, root = self._real(os.path.join(self.home, path)), str(self.root)  # noqa: PTH118 - asked a thousand times
-        if real != root and not real.startswith(root.rstrip("/") + "/"):
-            return PathKind.OUTSIDE
+        home, root = self._ends
+        real = self._below_real_parent(path if path.startswith("/") else home + path)
         try:
-            mode = os.stat(real).st_mode  # noqa: PTH116 - likewise
+            mode = os.lstat(real).st_mode
+            if stat.S_ISLNK(mode):
+                real = os.path.realpath(real)
+                mode = os.stat(real).st_mode  # noqa: PTH116 - text, asked a thousand times
         except OSError:
-            return PathKind.MISSING
+            mode = 0
+        if real != root[:-1] and not real.startswith(root):
+            return PathKind.OUTSIDE
         if stat.S_ISDIR(mode):
             return PathKind.DIRECTORY
         return PathKind.FILE if stat.S_ISREG(mode) else PathKind.MISSING
 
-    def _real(self, path: str) -> str:
-        """Return ``path`` with every link followed; the directories of a thousand paths are few."""
+    def _below_real_parent(self, path: str) -> str:
+        """Return ``path`` with every link above it followed; the directories of a thousand paths are few."""
         parent, _, name = path.rpartition("/")
         if name in ("", ".", "..") or not parent:
             return os.path.realpath(path)
         if parent not in self._parents:
             self._parents[parent] = os.path.realpath(parent)
-        full = f"{self._parents[parent].rstrip('/')}/{name}"
-        return os.path.realpath(full) if os.path.islink(full) else full  # noqa: PTH114 - text, asked a thousand times
+        return f"{self._parents[parent].rstrip('/')}/{name}"

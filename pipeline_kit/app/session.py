@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.ci import Ci
     from pipeline_kit.adapters.registry.content import ContentClient
     from pipeline_kit.adapters.registry.retrying import Retry
-    from pipeline_kit.app.ahead import Ahead
+    from pipeline_kit.app.ahead import Beginning
     from pipeline_kit.config.model import Verify
 
 
@@ -110,7 +110,7 @@ def open_session(
     *,
     on_retry: Callable[[Retry], None] = _quiet,
     allowed: Iterable[str] = (),
-    ahead: Ahead | None = None,
+    ahead: Beginning | None = None,
 ) -> Session:
     """Open the project in ``directory`` and look at the CI. Raises what :func:`open_project` raises."""
     project = open_project(directory, config, environ, allowed=allowed, ahead=ahead)

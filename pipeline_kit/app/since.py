@@ -86,33 +86,36 @@ class FileChanges:
             return None
         found: list[Change] = []
         gone: list[tuple[bytes, bytes]] = []
+        above_new: set[bytes] = set()
         for path, before in differing.items():
             now = counting.get(path)
             if now is None and before is not None:
                 gone.append((path, before))
             elif now is not None and now != before:
                 found.append(Change("file", file_name(context, path), "added" if before is None else "changed"))
-            is_new = now is not None and before is None
-            if self._was_bare(place, path, counting) if is_new else _is_bare(path, counting):
+            if now is not None and before is None:
+                above_new.update(directories_above(path))
+            elif _is_bare(path, counting):
                 return None
+        if any(self._was_bare(place, directory, counting) for directory in above_new):
+            return None
         removed = _counting(sources, context, Listing.of(gone), is_whole=counting is sent)
         if any(not self._has_directory(place, path) for path, _ in gone if path not in removed):
             return None
         return found + [Change("file", file_name(context, path), "removed") for path in removed]
 
-    def _was_bare(self, place: bytes, path: bytes, counting: Listing) -> bool:
-        """Return whether a directory above the new ``path`` may have counted for its own sake in the commit.
+    def _was_bare(self, place: bytes, directory: bytes, counting: Listing) -> bool:
+        """Return whether a ``directory`` above something new may have counted for its own sake in the commit.
 
         So do directories that hold something of which nothing is sent.
         """
-        for directory in directories_above(path):
-            kept = (counting.paths[at] for part in counting.spans(directory) for at in range(part.start, part.stop))
-            if all(self._is_new(_under(place, name)) for name in kept):
-                full = _under(place, directory)
-                here = (name for part in self._whole.spans(full) for name in self._whole.paths[part])
-                before = (name for part in self._paths.spans(full) for name in self._paths.paths[part])
-                return any(not self._is_new(name) for name in (*here, *before))
-        return False
+        kept = (counting.path_at(at) for part in counting.spans(directory) for at in range(part.start, part.stop))
+        if not all(self._is_new(_under(place, name)) for name in kept):
+            return False
+        full = _under(place, directory)
+        here = (self._whole.path_at(at) for part in self._whole.spans(full) for at in range(part.start, part.stop))
+        before = (name for part in self._paths.spans(full) for name in self._paths.paths[part])
+        return any(not self._is_new(name) for name in (*here, *before))
 
     def _is_new(self, path: bytes) -> bool:
         return path in self._records and self._records[path] is None
@@ -141,12 +144,14 @@ def _may_lead_elsewhere(sources: ImageSources, context: str, sent: Listing, befo
 
 def _is_bare(path: bytes, counting: Listing) -> bool:
     """Return whether a directory above ``path`` counts for its own sake: what lies in it is not sent."""
+    if not counting.holds_directories:
+        return False
     return any((counting.get(directory) or b"").startswith(DIRECTORY) for directory in directories_above(path))
 
 
 def _counting(sources: ImageSources, context: str, listing: Listing, *, is_whole: bool) -> list[bytes]:
     """Return the files of ``listing`` that would count in the image's ``context``."""
-    if not listing.paths:
+    if not len(listing):
         return []
     kept = sources.ignore_rules[context].filter(listing)
     if not is_whole and sources.uses.reads is not None:

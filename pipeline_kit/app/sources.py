@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline_kit.app.project import in_tree
 from pipeline_kit.app.unsent import IgnoredByAll
 from pipeline_kit.config import DirectoryContext, ImageContext, expand
+from pipeline_kit.config.paths import join
 from pipeline_kit.content_tag import EXTRA_INPUTS
 from pipeline_kit.dockerfile import Dockerfile, Uses, arg_uses, parse, uses
 from pipeline_kit.dockerfile.instructions import OnBuild
@@ -98,7 +99,7 @@ class Reader:
         images = [self.config.images[name] for name in names]
         read = {image.name: self._read_dockerfile(image) for image in images}  # first: git may be at work meanwhile
         directories, unsent = self.directories(names), self._unsent(images)
-        presumed = self.tree.presumed(directories)
+        presumed = self.tree.presumed(directories, unsent=unsent)
         if presumed is not None:
             self.whole = presumed
             for image in images:
@@ -237,7 +238,7 @@ class Reader:
         for directory, name in [*places, (context, inside)]:
             data = self._read_within(self._path(directory or "."), name)
             if data is not None:
-                shown = posixpath.normpath(posixpath.join(directory, name))
+                shown = join(directory, name)
                 if data not in self._rules:
                     self._rules[data] = IgnoreRules.parse(data, shown)
                 return _Ignore(shown, data, self._rules[data], self._rules[data].walk())
@@ -269,7 +270,7 @@ class Reader:
         """Return a file's bytes, links followed as BuildKit follows them: as if ``directory`` were ``/``."""
         path = name
         for _ in range(_MAX_LINKS):
-            full = posixpath.normpath(posixpath.join(directory, path))
+            full = join(directory, path)
             target = self.tree.read_link(full)
             if not target:
                 return self.tree.read(full)

@@ -10,11 +10,12 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import DockerfileError
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_IMAGE = re.compile(
+_IMAGE = late_pattern(
     r"\s*(?:(?:COPY|ADD)\b.*?\s--from=|RUN\b.*?\s--mount=\S*?\bfrom=)[\"']?([^\s,\"']+)", re.IGNORECASE | re.DOTALL
 )
 

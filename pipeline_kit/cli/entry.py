@@ -9,11 +9,12 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from pipeline_kit import __version__
+from pipeline_kit.app.outset import set_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline_kit.app.ahead import Ahead
+    from pipeline_kit.app.ahead import Beginning
 
 _EPIPE_CODE = 141
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -26,11 +27,15 @@ def run() -> NoReturn:
         print(f"pipeline-kit {__version__}")  # noqa: T201 - this is the command line
         sys.exit(0)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    sys.setswitchinterval(0.0005)
     _insist_on_utf8()
     _replace_closed_streams()
-    from pipeline_kit.app.ahead import begin
+    outset = set_out(sys.argv[1:], os.environ)
+    ahead = None  # kept to the end: to free what a large checkout listed takes a while
+    if outset is not None:
+        from pipeline_kit.app.ahead import Beginning
 
-    ahead = begin(sys.argv[1:], os.environ)  # kept to the end: to free what a large checkout listed takes a while
+        ahead = Beginning(outset)
     _leave(_guarded(sys.argv[1:], ahead))
 
 
@@ -55,7 +60,7 @@ def _replace_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
-def _guarded(arguments: Sequence[str], ahead: Ahead | None) -> int:
+def _guarded(arguments: Sequence[str], ahead: Beginning | None) -> int:
     """Return the exit code of a command; every expected failure is told on stderr."""
     import click
 

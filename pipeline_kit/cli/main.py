@@ -12,7 +12,7 @@ from pipeline_kit import __version__
 from pipeline_kit.cli.options import option
 
 if TYPE_CHECKING:
-    from pipeline_kit.app.ahead import Ahead
+    from pipeline_kit.app.ahead import Beginning
 
 _COMMANDS = {
     "alias": "pipeline_kit.cli.alias",
@@ -72,7 +72,7 @@ class Settings(NamedTuple):
     """-1 quiet, 0 normal, 1 and more verbose."""
     colour: bool | None
     """``None``: as the terminal and NO_COLOR say."""
-    ahead: Ahead | None
+    ahead: Beginning | None
     """What was begun before the command line was loaded."""
 
 

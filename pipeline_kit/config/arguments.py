@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.config.fields import MAX_TAKEN, MAX_TEXT, Reading, is_null, read_named, read_text, read_texts
@@ -11,14 +10,15 @@ from pipeline_kit.config.keys import ARGUMENT_PATTERN
 from pipeline_kit.config.placeholders import Part, TemplateFault, escape, split_template, template_faults
 from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
 from pipeline_kit.config.settings import add_faults
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from pipeline_kit.config.document import Node, ScalarNode
 
-_ARGUMENT = re.compile(ARGUMENT_PATTERN)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ARGUMENT = late_pattern(ARGUMENT_PATTERN)
+_UNPRINTABLE = late_pattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SECRETS_INSTEAD = "hand it to the build as a secret: 'secrets: {id: {env: NAME}}'"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,16 +19,17 @@ from pipeline_kit.config.fields import (
 from pipeline_kit.config.findings import did_you_mean, shown
 from pipeline_kit.config.keys import DEPLOY, ECS, ECS_PATTERN, ID_PATTERN, REGION_PATTERN, RETENTION
 from pipeline_kit.config.model import EcsDeployment, Retention
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline_kit.config.document import Node, ScalarNode
 
-_NAME = re.compile(ID_PATTERN)
-_ECS_NAME = re.compile(ECS_PATTERN)
-_REGION = re.compile(REGION_PATTERN)
-_CLUSTER = re.compile(rf"{ECS_PATTERN}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{{12}}:cluster/{ECS_PATTERN}")
+_NAME = late_pattern(ID_PATTERN)
+_ECS_NAME = late_pattern(ECS_PATTERN)
+_REGION = late_pattern(REGION_PATTERN)
+_CLUSTER = late_pattern(rf"{ECS_PATTERN}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{{12}}:cluster/{ECS_PATTERN}")
 
 
 def read_deploy(reading: Reading, node: Node | None, images: Collection[str]) -> dict[str, EcsDeployment]:

@@ -9,6 +9,7 @@ from pipeline_kit.config.document import MappingNode, Node, ScalarNode, Sequence
 from pipeline_kit.config.findings import did_you_mean, one_of, shown
 from pipeline_kit.config.keys import AGE_PATTERN
 from pipeline_kit.config.placeholders import PLACEHOLDERS, holds_placeholder
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -37,8 +38,8 @@ MAX_TEXT = 32 * 1024
 MAX_TAKEN = 1024 * 1024
 """Characters that environment placeholders may bring in altogether."""
 
-_INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
-_AGE = re.compile(AGE_PATTERN)
+_INTEGER = late_pattern(r"0|[1-9][0-9]{0,8}")
+_AGE = late_pattern(AGE_PATTERN)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 

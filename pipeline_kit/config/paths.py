@@ -40,7 +40,14 @@ class Paths:
 
 def join(base: str, path: str) -> str:
     """Return ``path``, relative to ``base``, in normal form: without inner ``..``; the directory is ``.``."""
+    if _is_plain(path) and (base == "." or _is_plain(base)):  # as most are
+        return path if base == "." else f"{base}/{path}"
     return posixpath.normpath(posixpath.join(base, path))
+
+
+def _is_plain(path: str) -> bool:
+    """Return whether ``path`` is relative and in normal form for certain."""
+    return path[:1] not in ("", ".", "/") and "/." not in path and "//" not in path and path[-1] != "/"
 
 
 def relative(path: str, base: str) -> str:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline_kit.config.findings import did_you_mean, shown
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,10 +31,10 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
 )
 """Every placeholder with its meaning. One without a value in a run (a detached HEAD's branch) drops its template."""
 
-_TOKEN = re.compile(r"(?P<text>(?:[^{}]|\{\{|\}\})+)|\{(?P<name>[^{}]*)\}|[{}]")
-_ENVIRONMENT = re.compile(r"env\.([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?", re.DOTALL)
-_ANY = re.compile(rf"\{{(?:{'|'.join(PLACEHOLDERS)}|env\.[^{{}}]*)\}}")
-_ILLEGAL_IN_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
+_TOKEN = late_pattern(r"(?P<text>(?:[^{}]|\{\{|\}\})+)|\{(?P<name>[^{}]*)\}|[{}]")
+_ENVIRONMENT = late_pattern(r"env\.([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?", re.DOTALL)
+_ANY = late_pattern(rf"\{{(?:{'|'.join(PLACEHOLDERS)}|env\.[^{{}}]*)\}}")
+_ILLEGAL_IN_TAG = late_pattern(r"[^A-Za-z0-9_.-]+")
 _MAX_TAG = 128
 _HASH_LENGTH = 8
 _MAX_FAULTS = 10

@@ -27,6 +27,7 @@ from pipeline_kit.config.model import Config, Verify
 from pipeline_kit.config.placeholders import expand, split_template, template_faults
 from pipeline_kit.config.scanning import read_scan
 from pipeline_kit.config.settings import Settings, add_faults, read_defaults, read_tag_prefix
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.reference import is_host, is_repository
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 _IMAGE_NAME = re.compile(NAME_PATTERN)
-_REF_PATTERN = re.compile(r"refs/[^\s~^:\\]+")
+_REF_PATTERN = late_pattern(r"refs/[^\s~^:\\]+")
 
 
 def read_config(reading: Reading, root: MappingNode, source: ImportSource | None) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,12 @@ from pipeline_kit.config.fields import Reading, read_filled, read_items, read_me
 from pipeline_kit.config.findings import shown
 from pipeline_kit.config.keys import SCAN, SCAN_API_WORDS, SCAN_FAIL_WORDS, SCAN_IGNORE
 from pipeline_kit.config.model import IgnoredFinding, ScanRules
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from pipeline_kit.config.document import Node
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY = late_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def read_scan(reading: Reading, node: Node | None) -> ScanRules:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from pipeline_kit.late_pattern import late_pattern
 
-_SECRET_WORDS = re.compile(
+_SECRET_WORDS = late_pattern(
     r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|APIKEY|PAT|KEY)S?(?:_BASE64|_B64)?$",
 )
-_PUBLIC_KEYS = re.compile(r"(?:^|_)(?:PUBLIC|CACHE|SORT|PRIMARY|FOREIGN|HOST)_KEYS?$")
-_SECRET_VALUE = re.compile(
+_PUBLIC_KEYS = late_pattern(r"(?:^|_)(?:PUBLIC|CACHE|SORT|PRIMARY|FOREIGN|HOST)_KEYS?$")
+_SECRET_VALUE = late_pattern(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bnpm_[A-Za-z0-9]{20,}"
     r"|\bxox[abprs]-[\w-]{10,}|\bsk_live_\w{10,}|\bdckr_pat_[\w-]{16,}"

@@ -12,10 +12,11 @@ from pipeline_kit.config.keys import ARGUMENT_PATTERN, ID_PATTERN, SECRET
 from pipeline_kit.config.model import DirectoryContext, ImageContext, NamedContext, ReferenceContext, Secret
 from pipeline_kit.config.paths import PathKind
 from pipeline_kit.errors import InvalidReference
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.reference import parse_reference
 
-_VARIABLE = re.compile(ARGUMENT_PATTERN)
-_ID = re.compile(ID_PATTERN)
+_VARIABLE = late_pattern(ARGUMENT_PATTERN)
+_ID = late_pattern(ID_PATTERN)
 _CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?://)?")
 

@@ -8,15 +8,15 @@ Source: Dockerfile reference, "Parser directives"; moby/buildkit frontend/docker
 from __future__ import annotations
 
 import json
-import re
 
 from pipeline_kit.dockerfile.faults import StatementError
 from pipeline_kit.dockerfile.text import SPACE, physical_lines, trim_newline
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.values import value_class
 
 DEFAULT_ESCAPE = "\\"
 
-_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
+_DIRECTIVE = late_pattern(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
 _NAMES = frozenset({"syntax", "escape", "check"})
 
 

@@ -9,10 +9,11 @@ import re
 
 from pipeline_kit.dockerfile import shell
 from pipeline_kit.dockerfile.faults import ExpansionError
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.values import value_class
 
 _HEREDOC = re.compile(r"(\d*)<<(-?)[\t\n\f\r ]*([^<]*)\Z", re.ASCII)
-_LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
+_LEADING_TABS = late_pattern(r"^\t+", re.MULTILINE)
 
 
 @value_class()

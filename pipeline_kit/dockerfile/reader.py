@@ -15,6 +15,7 @@ from pipeline_kit.dockerfile.heredocs import Heredoc, heredoc
 from pipeline_kit.dockerfile.instructions import Arg, Copy, Env, Expanded, From, Instruction, OnBuild, Run, Verbatim
 from pipeline_kit.dockerfile.shell import expand
 from pipeline_kit.dockerfile.words import blank_separated, comma_separated, json_array, quoted_words
+from pipeline_kit.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Statement, str], Instruction]
 
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*\Z")
-_ONBUILD = re.compile(r"\A\s*ONBUILD\s*", re.IGNORECASE)
+_STAGE_NAME = late_pattern(r"[a-z][a-z0-9\-_.]*\Z")
+_ONBUILD = late_pattern(r"\A\s*ONBUILD\s*", re.IGNORECASE)
 _NAMED_BASE_WORDS = 3
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
+from pipeline_kit.late_pattern import late_pattern
+
 _PROTOCOL = re.compile(r"([a-zA-Z0-9]+)://")
 _SCP = re.compile(r"(?:[a-zA-Z0-9_\-.]+@)[^:/\s]+:.+")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = late_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def is_remote(source: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from pipeline_kit.dockerignore.go_regexp import SKIP, GoRegexp, GoRegexpError, Kind, Node
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.values import replace
 
 _LAST_RUNE = 0x10FFFF
@@ -42,7 +43,7 @@ _POSIX: dict[str, _Ranges] = {
 _ASSERTIONS = {"A": r"\A", "b": r"(?a:\b)", "B": r"(?a:\B)", "z": r"\Z"}
 _CONTROLS = {"a": 0x07, "f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
 _OCTAL = "01234567"
-_HEX_PAIR = re.compile(r"[0-9a-fA-F]{2}")
+_HEX_PAIR = late_pattern(r"[0-9a-fA-F]{2}")
 _BRACES = re.compile(r"\{(?P<low>0|[1-9][0-9]*)(?P<comma>,)?(?P<high>(?<=,)(?:0|[1-9][0-9]*))?\}")
 _MOST_REPEATS = 1000
 _DIGITS = 5  # more say nothing new: too many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +13,7 @@ from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, Listing
 from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _PATTERN_CHARACTERS = frozenset("*[]?^\\")
 
@@ -45,12 +46,12 @@ class IgnoreRules:
         if not self:
             return False
         parent, _, _ = path.rpartition(b"/")
-        walk = Walk(self.patterns)
+        walk = self.walk()
         return walk.directory(path, walk.state(parent)).excluded
 
     def walk(self) -> Walk:
         """Return a walk over one tree, to ask about single paths; it remembers directories."""
-        return Walk(self.patterns)
+        return Walk(self.patterns, self._pieces)
 
     def filter(self, listing: Listing) -> Listing:
         """Return exactly the entries of ``listing`` that BuildKit sends for a local context with these rules.
@@ -60,7 +61,7 @@ class IgnoreRules:
         """
         if not self._may_exclude_any(listing):
             return listing
-        walk = Walk(self.patterns)
+        walk = self.walk()
         paths: list[bytes] = []
         records: list[bytes] = []
         filled: set[bytes] = set()
@@ -85,16 +86,27 @@ class IgnoreRules:
         """Return for each pattern that excludes what every path contains that it matches, ``None`` for no such text."""
         return [required_piece(pattern) for pattern in self.patterns if not pattern.exception]
 
+    @cached_property
+    def _any_piece(self) -> re.Pattern[bytes] | None:
+        """Return a search for any of the pieces, ``None`` where a pattern may match without one."""
+        known = [piece for piece in self._pieces if piece is not None]
+        return re.compile(b"|".join(map(re.escape, known)) or rb"(?!)") if len(known) == len(self._pieces) else None
+
     def _may_exclude_any(self, listing: Listing) -> bool:
         """Return whether any pattern that excludes could match anything listed; False is certain.
 
         Most checkouts hold nothing that is ignored. A text search for what every match must contain shows that for a
         whole context at once, a hundred times faster than asking path by path.
         """
-        if not self._pieces:
-            return False
-        joined = b"\0".join(listing.paths)
-        return any(piece is None or piece in joined for piece in self._pieces)
+        if not self or self._any_piece is None:
+            return bool(self)
+        known = listing.parts.get(id(self))
+        if known is None:
+            is_patched = listing.before is not None and not self._may_exclude_any(listing.before)
+            text = b"\0".join(listing.added or ()) if is_patched else listing.text
+            known = self._any_piece.search(text) is not None, self
+            listing.parts[id(self)] = known  # with the rules, whose id is then nobody else's
+        return bool(known[0])
 
 
 IgnoreRules.EMPTY = IgnoreRules()
@@ -145,10 +157,11 @@ class Walk:
     the last that applies decides.
     """
 
-    def __init__(self, patterns: tuple[Pattern, ...]) -> None:
+    def __init__(self, patterns: tuple[Pattern, ...], pieces: Sequence[bytes | None]) -> None:
+        """Begin with ``patterns``, of which those that exclude match no path without its piece (``None``: any)."""
         self._patterns = patterns
         self._exceptions = _exception_roots(patterns)
-        self._pieces = [required_piece(pattern) for pattern in patterns if not pattern.exception]
+        self._pieces = pieces
         self._states: dict[bytes, _Directory] = {b"": _Directory(False, True, (False,) * len(patterns))}
         self._tests: dict[tuple[tuple[int, ...], bool], bool | Callable[[bytes], bool]] = {}
 

@@ -10,13 +10,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from pipeline_kit.late_pattern import late_pattern
+
 # Compiled at its first use, which most runs never come to.
 # Cc but tab and newline; Zl and Zp; the Cf that hide or reorder text; lone surrogates. Some scripts need ZWJ and ZWNJ.
 _UNSAFE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOUR = late_pattern(r"\x1b\[[0-9;:]*m")
 _NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 

@@ -30,10 +30,11 @@ class Tree(Protocol):
         """
         ...
 
-    def presumed(self, directories: Sequence[str]) -> Listing | None:
+    def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> Listing | None:
         """Return what a listing of ``directories`` most likely will be, ``None`` where that is not known yet.
 
-        A listing that turns out the same is the very object, and one that does not shares with it what is the same.
+        ``unsent`` is as for the listing. A listing that turns out the same is the very object, and one that does not
+        shares with it what is the same.
         """
         ...
 

@@ -7,16 +7,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline_kit.adapters.git import questions
+from pipeline_kit.adapters.git import find
 from pipeline_kit.app import ahead as ahead_module
-from pipeline_kit.app.ahead import begin
+from pipeline_kit.app import outset
 from pipeline_kit.app.session import open_session
 from pipeline_kit.app.tagging import compute_tags
 
 if TYPE_CHECKING:
     from fakes.git_checkout import Checkout
 
+    from pipeline_kit.adapters.git.worktree import WorkTree
+
 _CONFIG = "version: 1\nproject: p\nregistry: 127.0.0.1:1\nimages: {app: {context: app}}\n" + "# more\n" * 700
+
+
+def begin(words: list[str], environ: dict[str, str]) -> ahead_module.Beginning | None:
+    """Start as the command line does."""
+    begun = outset.set_out(words, environ)
+    return ahead_module.Beginning(begun) if begun is not None else None
+
+
+def _tree(begun: ahead_module.Beginning) -> WorkTree:
+    ahead = begun.wait()
+    assert ahead is not None
+    return ahead.tree
 
 
 @pytest.fixture
@@ -44,7 +58,7 @@ def test_git_begins_for_commands_that_list(large: Checkout, words: list[str]) ->
     assert begun is not None
     try:
         with open_session(Path(), None, {}, ahead=begun) as session:
-            assert session.project.tree is begun.tree
+            assert session.project.tree is _tree(begun)
             tagged = compute_tags(session.project, ("app",), session.around, None)
         with open_session(Path(), None, {}) as session:
             again = compute_tags(session.project, ("app",), session.around, None)
@@ -82,8 +96,8 @@ def test_few_images_of_a_large_checkout_are_asked_for_alone(
     index: int, begins: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a small one the whole is no more work."""
-    monkeypatch.setattr(ahead_module, "MANY_IMAGES", len(_CONFIG))
-    monkeypatch.setattr(questions, "LARGE_INDEX", index)
+    monkeypatch.setattr(outset, "MANY_IMAGES", len(_CONFIG))
+    monkeypatch.setattr(find, "LARGE_INDEX", index)
     begun = begin(["tag"], {})
     assert (begun is not None) is begins
     if begun is not None:
@@ -96,9 +110,9 @@ def test_what_was_begun_serves_the_image_that_was_named() -> None:
     begun = begin(["tag", "app"], {})
     assert begun is not None
     with open_session(Path(), None, {}, ahead=begun) as session:
-        assert begun.tree._early
+        assert _tree(begun)._early
         tagged = compute_tags(session.project, ("app",), session.around, None)
-        assert not begun.tree._early
+        assert not _tree(begun)._early
     with open_session(Path(), None, {}) as session:
         assert tagged.keyed["app"].key == compute_tags(session.project, ("app",), session.around, None).keyed["app"].key
 
@@ -119,5 +133,5 @@ def test_another_checkout_is_opened_anew(large: Checkout, tmp_path: Path) -> Non
     large.git("clone", "--quiet", ".", str(tmp_path / "other"))
     with open_session(tmp_path / "other", None, {}, ahead=begun) as session:
         assert session.project.root == (tmp_path / "other").resolve()
-        assert session.project.tree is not begun.tree
+        assert session.project.tree is not _tree(begun)
     begun.close()

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline_kit.adapters.directory import DirectoryTree
-from pipeline_kit.adapters.filesystem import scan
 from pipeline_kit.adapters.git.history import GitHistory
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
 from pipeline_kit.adapters.hashing import hash_paths
@@ -27,17 +26,19 @@ from pipeline_kit.errors import CheckoutError, ContextChanged, InputError
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, SPECIAL_RECORD, Listing, blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fakes.git_checkout import Checkout
+
+    from pipeline_kit.ports.checkout import Unsent
 
 
 @pytest.fixture(autouse=True, params=["walk", "search"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test runs twice: as in a small checkout, and as in a large one, where git and find look around."""
-    from pipeline_kit.adapters.git import questions
+    from pipeline_kit.adapters.git import find
 
-    monkeypatch.setattr(questions, "LARGE_INDEX", 0 if request.param == "search" else 1 << 60)
+    monkeypatch.setattr(find, "LARGE_INDEX", 0 if request.param == "search" else 1 << 60)
     return str(request.param)
 
 
@@ -49,11 +50,32 @@ def _tree(root: Path, *allowed: str) -> WorkTree:
 
 
 def _listing(checkout: Checkout, *directories: str) -> Listing:
-    """Return the work tree's listing, having checked that reading every byte gives the same."""
+    """Return the work tree's listing, having checked that reading every byte gives the same.
+
+    And so does what begins early, guesses once find has ended, and is mended when git has compared what is tracked.
+    """
     asked = directories or (".",)
     found = _tree(checkout.root, SKIP_WORKTREE).listing(asked)
     assert found == DirectoryTree(checkout.root).listing(asked)
+    early = _tree(checkout.root, SKIP_WORKTREE)
+    guess = _guess(early, asked)
+    mended = early.listing(asked)
+    assert mended == found
+    assert mended.digest() == Listing.of(found).digest()
+    if guess is not None:
+        guess.digest()
+        assert mended.under(b"services").digest() == Listing.of(found.under(b"services")).digest()
     return found
+
+
+def _guess(tree: WorkTree, asked: Sequence[str], unsent: Unsent | None = None) -> Listing | None:
+    """Return what the tree presumes when find has ended."""
+    tree.start_early()
+    search = tree._early[0].search
+    deadline = time.monotonic() + 20
+    while search is not None and not search.is_done() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return tree.presumed(asked, unsent=unsent)
 
 
 def _record(mode: str, content: bytes) -> bytes:
@@ -571,17 +593,15 @@ def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_vanishes_meanwhile_is_reported(populated: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing while somebody writes ends with an error, not with a tag of neither state."""
-    from pipeline_kit.adapters.git import beside
+    from pipeline_kit.adapters.git import worktree
 
     populated.write("new", "1")
-    real = scan
 
-    def scan_then_delete(*arguments: object, **keywords: object) -> object:
-        found = real(*arguments, **keywords)  # type: ignore[arg-type]
+    def delete_then_hash(base: bytes, paths: list[bytes]) -> object:
         (populated.root / "new").unlink()
-        return found
+        return hash_paths(base, paths)
 
-    monkeypatch.setattr(beside, "scan", scan_then_delete)
+    monkeypatch.setattr(worktree, "hash_paths", delete_then_hash)
     with pytest.raises(ContextChanged, match="new went away"):
         _tree(populated.root).listing(["."])
 
@@ -589,7 +609,7 @@ def test_a_file_that_vanishes_meanwhile_is_reported(populated: Checkout, monkeyp
 def test_a_find_that_cannot_count_serves_too(
     populated: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other systems' find knows no -printf; what is special and untracked is seen all the same."""
+    """Other systems' find knows no -printf; the walk sees what is special and untracked all the same."""
     real = shutil.which("find")
     assert real is not None
     stand_in = tmp_path / "bin" / "find"
@@ -618,7 +638,7 @@ def _children() -> set[str]:
 
 
 def test_no_process_or_descriptor_is_left_behind(populated: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the walk fails while git is running."""
+    """Also when the walk, or the search, fails while git is running."""
     from pipeline_kit.adapters.git import beside
 
     def fail(*_: object, **__: object) -> None:
@@ -629,6 +649,7 @@ def test_no_process_or_descriptor_is_left_behind(populated: Checkout, monkeypatc
     tree.listing(["."])
     before, children = _descriptors(), _children()
     monkeypatch.setattr(beside, "scan", fail)
+    monkeypatch.setattr(beside, "is_directory", fail)
     with pytest.raises(KeyboardInterrupt):
         tree.listing(["."])
     assert _descriptors() == before
@@ -682,7 +703,7 @@ def _create(checkout: Checkout, action: str, target: Path, content: bytes) -> No
         os.mkfifo(target)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=EDITS)
 def test_random_edits_never_part_git_and_disk(
     git_home: Path, populated: Checkout, edits: list[tuple[str, str, bytes]]
@@ -697,7 +718,7 @@ def test_random_edits_never_part_git_and_disk(
         _listing(checkout, *(name for name in ("d", "a") if not (checkout.root / name).is_symlink()))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=EDITS,
     patterns=st.lists(st.sampled_from(["d", "d/e", "!d/e/a", "a", "*", "!d", "d/*", "**/a", "!b"]), max_size=3),
@@ -777,6 +798,25 @@ def test_what_is_presumed_is_the_listing_where_nothing_changed(populated: Checko
     assert found == DirectoryTree(populated.root).listing(["."]) != guess
     assert guess is None or found.under(b"services") is guess.under(b"services")
     tree.close()
+
+
+def test_what_find_met_is_presumed_too(populated: Checkout, way: str) -> None:
+    """What git then finds changed is mended; a guess of something else, or for other images, is not used."""
+    populated.age()
+    populated.write("services/new", "1")
+    populated.write("Dockerfile", "FROM edited\n")
+    tree, other, ignoring = (_tree(populated.root) for _ in range(3))
+    guess = _guess(tree, ["."])
+    found = tree.listing(["."])
+    assert found == DirectoryTree(populated.root).listing(["."])
+    if way == "search":
+        assert guess is not None
+        assert guess.get(b"services/new") == _record("100644", b"1")
+        assert found.under(b"services") is guess.under(b"services")
+    _guess(other, ["services"])
+    assert other.listing(["."]) == found
+    _guess(ignoring, ["."], IgnoredByAll({b"": [IgnoreRules.parse(b"services/new", "x").walk()]}, ()))
+    assert ignoring.listing(["."]) == found
 
 
 def test_what_differs_from_head_can_be_begun_early(populated: Checkout) -> None:

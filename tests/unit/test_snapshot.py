@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_kit.snapshot import FILE, LINK, Listing, Uncut, blob_id
+from pipeline_kit.snapshot import FILE, LINK, Listing, blob_id
+from pipeline_kit.uncut import Uncut
 
 RECORD = FILE + b" " + b"0" * 40
 _NAMES = st.binary(min_size=1, max_size=3).filter(lambda name: not {0, ord("/")} & set(name))
@@ -52,6 +53,7 @@ def test_a_listing_that_is_cut_late_is_the_same(
     assert _uncut(entries).under(place) == plain.under(place)
     assert _uncut(entries).spans(place) == plain.spans(place)
     assert _uncut(entries).digest() == plain.digest()
+    assert _uncut(entries).joined(plain.spans(place)) == plain.joined(plain.spans(place))
     patched = _uncut(entries).patched(changes)
     whole = Listing.of(plain.patched(changes))
     assert patched.under(place) == plain.patched(changes).under(place) == whole.under(place)
@@ -60,6 +62,21 @@ def test_a_listing_that_is_cut_late_is_the_same(
     assert again.under(place) == Listing.of([*whole, (place + b"/x", RECORD)]).under(place)
     assert patched == plain.patched(changes)
     assert _uncut(entries).patched({place: b"040000 -"}) == plain.patched({place: b"040000 -"})
+
+
+@given(_ENTRIES, st.dictionaries(_PATHS, st.sampled_from([None, RECORD, b"040000 -"])), st.lists(_PATHS, max_size=4))
+def test_texts_are_cut_out_of_one_another(
+    entries: dict[bytes, bytes], changes: dict[bytes, bytes | None], places: list[bytes]
+) -> None:
+    """What was joined once for the whole is not joined again for what is patched or a part, and is the same."""
+    for before in (_uncut(entries), Listing.of(entries.items())):
+        assert before.text == b"\0".join(b"%b\t%b" % (record, path) for path, record in Listing.of(entries.items()))
+        after = before.patched(changes)
+        fresh = Listing.of(after)
+        assert after.text == fresh.text
+        parts = [part for place in places for part in after.spans(place)]
+        assert after.joined(parts).text == Listing.of(after.joined(parts)).text
+        assert after.joined(parts).digest() == fresh.joined(parts).digest()
 
 
 @given(_ENTRIES, _PATHS.filter(lambda path: path != b"."))

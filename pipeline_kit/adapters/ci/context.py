@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Provider = Literal["github", "codebuild", "codepipeline", "gitlab", "jenkins", "buildkite", "circleci", "local"]
 """``codepipeline`` is CodeBuild started by CodePipeline, which tells it neither a branch nor a pull request."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
+_COMMIT = late_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REF = late_pattern(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
 class Ci(NamedTuple):
@@ -154,5 +154,5 @@ def shown(value: object) -> str:
 
 _SHOWN = 80
 _URL_LENGTH = 2000
-_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._~%!$&'()*+,;=:@/?#-]*)?")
+_URL = late_pattern(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._~%!$&'()*+,;=:@/?#-]*)?")
 _DIGITS = 12

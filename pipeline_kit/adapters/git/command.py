@@ -21,7 +21,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline_kit.adapters.process import Answer, Process, find_program, start
+from pipeline_kit.adapters.process import Answer, Process, start
+from pipeline_kit.adapters.programs import find_program
 from pipeline_kit.errors import CheckoutError, DubiousOwnership, GitUnavailable
 
 if TYPE_CHECKING:

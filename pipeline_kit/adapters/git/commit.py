@@ -81,7 +81,7 @@ class CommitTree:
         # A submodule that is not checked out is an empty directory.
         return listing.patched(dict.fromkeys(modules, EMPTY_DIRECTORY_RECORD)) if modules else listing
 
-    def presumed(self, directories: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
+    def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> None:  # noqa: ARG002 - the port's signature
         """Return ``None``: a listing takes no longer."""
         return
 

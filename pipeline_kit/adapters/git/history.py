@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline_kit.errors import CheckoutError
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.ports.checkout import Checkout
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline_kit.adapters.git.repository import Repository
 
 _BRANCHES = "refs/heads/"
-_COMMITTER = re.compile(rb"^committer .* ([0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
+_COMMITTER = late_pattern(rb"^committer .* ([0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
 
 
 class GitHistory(NamedTuple):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.filesystem import shown_all
 from pipeline_kit.errors import CheckoutError
-from pipeline_kit.snapshot import Listing, Uncut
+from pipeline_kit.snapshot import Listing
+from pipeline_kit.uncut import Uncut
 from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:

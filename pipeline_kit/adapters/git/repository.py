@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline_kit.adapters.filesystem import shown
 from pipeline_kit.adapters.git.command import Git
+from pipeline_kit.adapters.git.find import toplevel_above
 from pipeline_kit.errors import CheckoutError, DubiousOwnership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 ATTRIBUTES_FILE = b".gitattributes"
 HEX_LENGTH = {b"sha1": 40, b"sha256": 64}
@@ -65,16 +66,9 @@ def with_slash(directory: bytes) -> bytes:
 
 
 def find_toplevel(start: Path) -> Path | None:
-    """Return the nearest directory at or above ``start`` (a real path) that holds a ``.git``, or ``None``.
-
-    A directory that looks like a bare repository is never taken for one, unlike git's own search: a build context may
-    be made to look so. A ``.git`` directory without ``HEAD`` is none for git either.
-    """
-    for directory in (start, *start.parents):
-        dot_git = directory / ".git"
-        if os.path.lexists(dot_git / "HEAD") or dot_git.is_file():
-            return directory
-    return None
+    """Return what :func:`toplevel_above` does, as a path."""
+    found = toplevel_above(str(start))
+    return Path(found) if found is not None else None
 
 
 def verify(toplevel: Path, root: Path) -> Repository:

@@ -8,57 +8,43 @@ proves that the file is unchanged and no conversion applies. So a listing equals
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pipeline_kit.adapters.directory import DirectoryTree, split_unsent, with_emptied
-from pipeline_kit.adapters.filesystem import clean_directories, clean_path, is_directory, link_text, read_inside
+from pipeline_kit.adapters.directory import DirectoryTree, split_unsent
+from pipeline_kit.adapters.filesystem import clean_directories, clean_path, link_text, read_inside
 from pipeline_kit.adapters.git.beside import Beside, by_search, by_walk
 from pipeline_kit.adapters.git.conversion import find_mentions, suspects, tracked_attributes
+from pipeline_kit.adapters.git.find import is_large
 from pipeline_kit.adapters.git.history import GitHistory
 from pipeline_kit.adapters.git.index import (
     LIST_SINCE,
-    Changed,
     Index,
     parse_changed,
     parse_since,
 )
-from pipeline_kit.adapters.git.questions import ask, is_large
+from pipeline_kit.adapters.git.questions import ask
 from pipeline_kit.adapters.git.repository import ATTRIBUTES_FILE, Repository, find_toplevel, verify
 from pipeline_kit.adapters.git.submodules import absent_submodules
+from pipeline_kit.adapters.git.survey import Found, Guess, Survey
 from pipeline_kit.adapters.hashing import hash_paths, refuse, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER, SKIP_WORKTREE, SPARSE, SUBMODULE_MISSING
-from pipeline_kit.errors import InputError
+from pipeline_kit.errors import CheckoutError, InputError
 from pipeline_kit.ports.checkout import Since
-from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, blob_id
+from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, Listing, blob_id
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from pipeline_kit.adapters.git.beside import Search
     from pipeline_kit.adapters.git.command import Git, Running
     from pipeline_kit.adapters.git.conversion import Settings
+    from pipeline_kit.adapters.git.find import Finding
     from pipeline_kit.adapters.git.questions import Questions
     from pipeline_kit.ports.checkout import Unsent
-    from pipeline_kit.snapshot import Listing
-
-
-class Survey(NamedTuple):
-    """One look at the work tree: the index (asked part), what lies beside it, and what only reading can tell.
-
-    ``git`` has every filter driver turned off.
-
-    ``unproven`` paths are tracked and on disk with bytes that may differ from the index; with ``is_converted`` some do
-    because git converted them.
-    """
-
-    git: Git
-    listed: Index
-    beside: Beside
-    unproven: list[bytes]
-    is_converted: bool
 
 
 @value_class()
@@ -71,21 +57,23 @@ class WorkTree:
     """Of :data:`pipeline_kit.allowances.ALLOWABLE`; may still grow until the first listing."""
     _early: list[Questions] = field(default_factory=list, init=False, repr=False, compare=False)
     _back: list[Running] = field(default_factory=list, init=False, repr=False, compare=False)
+    _guesses: list[Guess] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Of the listing that comes next."""
     _last: list[tuple[Survey, frozenset[bytes]]] = field(default_factory=list, init=False, repr=False, compare=False)
     """Of the last listing, and the paths that are not as the index has them."""
 
-    @property
+    @cached_property
     def _base(self) -> bytes:
         """Return ``root`` with a trailing slash."""
         return self.repository.base + self.repository.prefix
 
-    def start_early(self) -> None:
+    def start_early(self, finding: Finding | None = None) -> None:
         """Let git begin to look at the whole checkout while the caller is still busy; the next listing uses it.
 
-        To be followed by a listing or by :meth:`close`.
+        ``finding`` is find at work there already. To be followed by a listing or by :meth:`close`.
         """
         if not self._early:
-            self._early.append(ask(self.repository, self.root, [], [], []))
+            self._early.append(ask(self.repository, self.root, [], [], [], finding))
 
     def look_back(self) -> None:
         """Let git begin to tell what differs from HEAD, which :meth:`changed_since` is most often asked.
@@ -94,11 +82,6 @@ class WorkTree:
         """
         if not self._back:
             self._back.append(self.repository.git.start([*LIST_SINCE, "--cached", "HEAD", "--"], is_patient=True))
-
-    def hasten(self) -> None:
-        """Let git go on with what :meth:`start_early` began, if it is known by now that more must be asked."""
-        for questions in self._early:
-            questions.hasten()
 
     def close(self) -> None:
         """End what :meth:`start_early` and :meth:`look_back` began and nobody used."""
@@ -116,35 +99,60 @@ class WorkTree:
         for unmerged entries, absent submodules, missing sparse files and LFS pointers, UnreadableFile, ContextChanged,
         and InputError for paths outside ``root``.
         """
-        base = self._base
-        survey = self._survey(base, clean_directories(directories), include_git=include_git, unsent=unsent)
-        self._refuse_incomplete(survey, clean_directories(directories), unsent)
-        wanted, dropped = split_unsent([*survey.unproven, *survey.beside.untracked], unsent)
-        hashed = hash_paths(base, wanted)
+        asked = clean_directories(directories)
+        guess = self._guesses.pop() if self._guesses else Guess()
+        if include_git or guess.asked != asked or guess.unsent is not unsent:
+            guess = Guess()
+        survey = self._survey(self._base, asked, guess, include_git=include_git, unsent=unsent)
+        self._refuse_incomplete(survey, asked, unsent)
+        found = self._differences(survey.unproven, survey.beside, guess.found.hashed.records, unsent)
         if LFS_POINTER not in self.allowed:
-            refuse_pointers(hashed.pointers)
-        changes: dict[bytes, bytes | None] = dict.fromkeys((*survey.beside.gone, *dropped))
-        changes.update(dict.fromkeys(survey.beside.empty, EMPTY_DIRECTORY_RECORD))
-        changes.update(hashed.records)
-        differing = frozenset((*survey.unproven, *survey.beside.untracked, *changes))
+            refuse_pointers([*found.hashed.pointers, *guess.found.hashed.pointers])
+        differing = frozenset((*survey.unproven, *survey.beside.untracked, *found.changes))
         self._last[:] = [(survey, differing)]
-        tracked = survey.listed.tracked
-        return with_emptied(tracked.patched(changes), dropped) if changes else tracked
+        return found.applied(survey.listed.tracked, guess)
 
-    def presumed(self, directories: Sequence[str]) -> Listing | None:
-        """Return what the index holds of ``directories``, where git was begun early and is still at work elsewhere."""
+    def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> Listing | None:
+        """Return what the index and, if it has ended, find tell of ``directories``, where git was begun early.
+
+        It still compares what is tracked, and errors are left to the listing.
+        """
         asked, repository = clean_directories(directories), self.repository
-        if not self._early or self._early[0].search is None or repository.pathspecs(asked):
+        search = self._early[0].search if self._early else None
+        if search is None or repository.pathspecs(asked):
             return None
         index = self._early[0].index(repository.prefix, asked, repository.id_length)
-        return index.tracked if index.whole is not None else None
+        if index.whole is None:
+            return None
+        guess = Guess(asked, unsent, index.tracked)
+        with suppress(CheckoutError, InputError):
+            met = search.met if search.is_done() else None
+            if met is not None:
+                beside = by_search(self._base, asked, index, frozenset(), met, unsent)
+                found = self._differences([], beside, {}, unsent)
+                guess = Guess(asked, unsent, found.applied(index.tracked, guess), beside, found)
+        self._guesses[:] = [guess]
+        return guess.listing
+
+    def _differences(
+        self, unproven: Sequence[bytes], beside: Beside, known: Mapping[bytes, bytes], unsent: Unsent | None
+    ) -> Found:
+        """Read what the index does not tell, but for what is ``known``. Raises as :func:`hash_paths`."""
+        wanted, dropped = split_unsent([*unproven, *beside.untracked], unsent)
+        hashed = hash_paths(self._base, [path for path in wanted if path not in known])
+        changes: dict[bytes, bytes | None] = dict.fromkeys((*beside.gone, *dropped))
+        changes.update(dict.fromkeys(beside.empty, EMPTY_DIRECTORY_RECORD))
+        changes.update((path, known[path]) for path in wanted if path in known)
+        changes.update(hashed.records)
+        return Found(changes, dropped, hashed)
 
     def untracked(self, directories: Sequence[str]) -> list[bytes]:
         """Return, in byte order, the files below ``directories`` that git does not track, ignored ones included.
 
         They enter the image without being in any commit. Files of submodules do not count.
         """
-        survey = self._survey(self._base, clean_directories(directories), include_git=False, unsent=None)
+        asked = clean_directories(directories)
+        survey = self._survey(self._base, asked, Guess(), include_git=False, unsent=None)
         modules = tuple(module + b"/" for module in survey.listed.modules)
         return sorted(path for path in survey.beside.untracked if not path.startswith(modules))
 
@@ -186,11 +194,13 @@ class WorkTree:
         """Return what this is, for people."""
         return "work tree"
 
-    def _survey(self, base: bytes, asked: list[bytes], *, include_git: bool, unsent: Unsent | None) -> Survey:
+    def _survey(
+        self, base: bytes, asked: list[bytes], guess: Guess, *, include_git: bool, unsent: Unsent | None
+    ) -> Survey:
         repository = self.repository
         above = repository.attributes_above(asked)
         pathspecs = repository.pathspecs(asked)
-        if self._early and not is_large(repository.git.toplevel):
+        if self._early and not is_large(str(repository.git.toplevel)):
             pathspecs = []  # the whole has been asked for, and is no more work
         if pathspecs or not self._early:
             self._early.append(ask(repository, self.root, pathspecs, asked, above if pathspecs else []))
@@ -200,44 +210,22 @@ class WorkTree:
         try:
             raw = questions.raw
             index = questions.index(repository.prefix, asked, repository.id_length)
-            search = None if include_git or index.doubtful else questions.search
-            beside = None
-            if search is None:  # a walk takes about as long as git takes to compare
-                beside = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
+            met = questions.search.met if questions.search is not None and not include_git else None
+            walked = None
+            if met is None:  # a walk takes about as long as git takes to compare
+                walked = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
             changed = parse_changed(questions.changed.result(), repository.prefix)
-            if search is not None:
-                leaves = len(index.tracked) if pathspecs else questions.count
-                is_just = index.whole is not None and not changed.deleted and search.holds_just(leaves)
-                beside = self._found(search, base, asked, index, changed, unsent, is_just=is_just)
-            if beside is None:
-                beside = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
         finally:
             questions.close()
+        beside = walked or (guess.beside if not changed.deleted else None)
+        if beside is None:
+            assert met is not None  # noqa: S101 - else it was walked
+            beside = by_search(base, asked, index, changed.deleted, met, unsent)
         dirty = (changed.edited | index.doubtful) - beside.gone
         known = [*beside.untracked, *beside.gone, *dirty]
         converted = self._converted(questions.git, questions.settings, base, index, raw, above, known)
         unproven = sorted(path for path in dirty | converted if index.tracked.get(path) is not None)
         return Survey(questions.git, index, beside, unproven, is_converted=bool(converted))
-
-    def _found(
-        self,
-        search: Search,
-        base: bytes,
-        asked: list[bytes],
-        index: Index,
-        changed: Changed,
-        unsent: Unsent | None,
-        *,
-        is_just: bool,
-    ) -> Beside | None:
-        """Return what git and find tell, ``None`` where they could not see everything.
-
-        With ``is_just`` as many files are on disk as are tracked, and none of those is missing: there are no others.
-        """
-        if is_just and all(is_directory(base, path) for path in asked):
-            return Beside()
-        told = search.findings(self.repository.prefix)
-        return None if told is None else by_search(base, asked, index, changed.deleted, told, unsent)
 
     def _refuse_incomplete(self, survey: Survey, asked: Sequence[bytes], unsent: Unsent | None) -> None:
         """Raise CheckoutError where files that belong to the tree are not there, or not what git takes them for."""
