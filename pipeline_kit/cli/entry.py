@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from pipeline_kit import __version__
-from pipeline_kit.app.outset import set_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,8 @@ def run() -> NoReturn:
     sys.setswitchinterval(0.0005)
     _insist_on_utf8()
     _replace_closed_streams()
+    from pipeline_kit.app.outset import set_out
+
     outset = set_out(sys.argv[1:], os.environ)
     ahead = None  # kept to the end: to free what a large checkout listed takes a while
     if outset is not None:
