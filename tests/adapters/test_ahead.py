@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline_kit.adapters.directory import DirectoryTree
 from pipeline_kit.adapters.git import find
 from pipeline_kit.app import ahead as ahead_module
 from pipeline_kit.app import outset
@@ -25,6 +27,10 @@ def begin(words: list[str], environ: dict[str, str]) -> ahead_module.Beginning |
     """Start as the command line does."""
     begun = outset.set_out(words, environ)
     return ahead_module.Beginning(begun) if begun is not None else None
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def _tree(begun: ahead_module.Beginning) -> WorkTree:
@@ -135,3 +141,49 @@ def test_another_checkout_is_opened_anew(large: Checkout, tmp_path: Path) -> Non
         assert session.project.root == (tmp_path / "other").resolve()
         assert session.project.tree is not _tree(begun)
     begun.close()
+
+
+@pytest.mark.parametrize("place", [".", "app", ".."])
+def test_find_begins_in_a_large_checkout_wherever_one_stands(
+    large: Checkout, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its names are those below the top level, and what it meets is in the listing."""
+    large.write("app/new", "1")
+    large.write("app/deep/new", "1")
+    monkeypatch.chdir(large.root / place)
+    monkeypatch.setattr(find, "LARGE_INDEX", 0)
+    words = ["-C", os.path.relpath(large.root), "tag"] if place == ".." else ["tag"]
+    begun = outset.set_out(words, {})
+    assert begun is not None
+    assert begun.finding is not None
+    ahead = ahead_module.Beginning(begun)
+    tree = _tree(ahead)
+    search = tree._early[0].search
+    assert search is not None
+    assert search.met is not None
+    assert {b"app/new", b"app/deep/new", b"app/file"} <= search.met.names()
+    assert tree.listing(["."]) == DirectoryTree(large.root).listing(["."])
+
+
+def test_find_ends_where_git_cannot_begin(large: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process and no descriptor is left; the command meets the error again."""
+    monkeypatch.setattr(find, "LARGE_INDEX", 0)
+    before = _descriptors()
+    begun = outset.set_out(["tag"], {})
+    assert begun is not None
+    assert begun.finding is not None
+    monkeypatch.setenv("PATH", str(large.root / "empty"))
+    ahead = ahead_module.Beginning(begun)
+    assert ahead.wait() is None
+    ahead.close()
+    assert _descriptors() == before
+    with pytest.raises(ProcessLookupError):
+        os.kill(begun.finding.pid, 0)
+
+
+def test_without_find_git_begins_all_the_same(large: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk serves then."""
+    monkeypatch.setattr(find, "LARGE_INDEX", 0)
+    monkeypatch.setattr(find, "find_program", lambda _name, _path: None)
+    begun = outset.set_out(["tag"], {})
+    assert begun == (str(large.root.resolve()), False, None)

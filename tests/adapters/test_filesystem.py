@@ -236,8 +236,8 @@ def test_a_file_that_grows_while_read_is_reported(tmp_path: Path, monkeypatch: p
 def test_of_several_failures_the_first_path_is_named(tmp_path: Path) -> None:
     """Threads do not make the message depend on luck."""
     names = [b"%04d" % number for number in range(400)]
-    for name in names[:100]:
-        (tmp_path / os.fsdecode(name)).write_bytes(b"")
+    for number, name in enumerate(names[:100]):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"x" * (100_000 if number % 2 else 1))
     with pytest.raises(ContextChanged):
         hash_paths(base_of(tmp_path), names)
     (tmp_path / "0000").unlink()
@@ -247,10 +247,10 @@ def test_of_several_failures_the_first_path_is_named(tmp_path: Path) -> None:
 
 
 def test_many_files_on_threads_give_the_same_records(tmp_path: Path) -> None:
-    """Threaded hashing equals hashing one by one, and leaves no thread behind."""
+    """Hashing on threads, as large files are, equals hashing one by one, and leaves no thread behind."""
     expected = {}
     for number in range(300):
-        content = hashlib.sha256(b"%d" % number).digest() * (number + 1)
+        content = hashlib.sha256(b"%d" % number).digest() * (number + 1) * (100 if number % 10 == 0 else 1)
         (tmp_path / f"{number:03d}").write_bytes(content)
         expected[b"%03d" % number] = _record("100644", content)
     threads = threading.active_count()

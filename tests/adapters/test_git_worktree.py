@@ -800,6 +800,18 @@ def test_what_is_presumed_is_the_listing_where_nothing_changed(populated: Checko
     tree.close()
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_attributes_above_do_not_stand_for_a_file_that_is_new(populated: Checkout, is_there: bool) -> None:
+    """Git is asked for them too, so that as many files are listed as find meets in the directory alone."""
+    populated.write(".gitattributes", "*.bin -text\n")
+    populated.commit()
+    populated.age()
+    if not is_there:
+        (populated.root / ".gitattributes").unlink()
+    populated.write("services/new", "1")
+    assert _listing(populated, "services").get(b"services/new") == _record("100644", b"1")
+
+
 def test_what_find_met_is_presumed_too(populated: Checkout, way: str) -> None:
     """What git then finds changed is mended; a guess of something else, or for other images, is not used."""
     populated.age()

@@ -47,11 +47,15 @@ class Beside:
 class Search:
     """find at work; to be closed."""
 
-    def __init__(self, process: Process, root: Path, places: Sequence[bytes] = (), *, cut: int) -> None:
+    def __init__(
+        self, process: Process, root: Path, places: Sequence[bytes] = (), *, cut: int, is_git_asked_for_all: bool
+    ) -> None:
         """Take over what looks at the ``places`` below ``root``, at all of it without any.
 
         Of the paths that it writes the first ``cut`` bytes do not count.
         """
+        self._places = places
+        self._is_git_asked_for_all = is_git_asked_for_all
         self._process = process
         self._cut = cut
         self._own = int(not places and (root / ".git").is_file())  # of a linked work tree
@@ -59,6 +63,15 @@ class Search:
     def close(self) -> None:
         """End the process."""
         self._process.close()
+
+    def expected(self, asked: Sequence[bytes], index: Index) -> int:
+        """Return how many files and links are met where there are just those that are tracked, or -1.
+
+        Git may be asked for a part and for attributes above it, where find looks at something else.
+        """
+        if self._places or asked == [b""]:
+            return len(index.tracked)
+        return len(index.whole) if index.whole is not None and self._is_git_asked_for_all else -1
 
     def is_done(self) -> bool:
         """Return whether find has ended."""
@@ -73,7 +86,7 @@ class Search:
         return Met(answer.stdout, self._cut, self._own).read()
 
 
-def start_search(root: Path, places: Sequence[bytes]) -> Search | None:
+def start_search(root: Path, places: Sequence[bytes], *, is_git_asked_for_all: bool) -> Search | None:
     """Return a search at work, ``None`` where there is no find.
 
     It looks at all where one of the ``places`` is no directory, or to find no name.
@@ -89,12 +102,14 @@ def start_search(root: Path, places: Sequence[bytes]) -> Search | None:
         process = start((find, *(places or [b"."]), *TESTS), where=str(root), environment=os.environ)
     except OSError:
         return None
-    return Search(process, root, places, cut=0 if places else len(b"./"))
+    cut = 0 if places else len(b"./")
+    return Search(process, root, places, cut=cut, is_git_asked_for_all=is_git_asked_for_all)
 
 
 def take_over(finding: Finding, root: Path) -> Search:
     """Return the search that ``finding`` is, at all below ``root``."""
-    return Search(adopt(finding.pid, finding.stdout, finding.stderr), root, cut=finding.cut)
+    process = adopt(finding.pid, finding.stdout, finding.stderr)
+    return Search(process, root, cut=finding.cut, is_git_asked_for_all=True)
 
 
 def by_walk(base: bytes, asked: Sequence[bytes], index: Index, *, include_git: bool, unsent: Unsent | None) -> Beside:
@@ -107,22 +122,29 @@ def by_walk(base: bytes, asked: Sequence[bytes], index: Index, *, include_git: b
 
 
 def by_search(
-    base: bytes, asked: Sequence[bytes], index: Index, deleted: AbstractSet[bytes], met: Met, unsent: Unsent | None
-) -> Beside:
-    """Return the same from what find ``met``, save that tracked files count wherever they are.
+    base: bytes,
+    asked: Sequence[bytes],
+    index: Index,
+    deleted: AbstractSet[bytes],
+    search: Search,
+    unsent: Unsent | None,
+) -> Beside | None:
+    """Return the same from what ``search`` met, save that tracked files count wherever they are.
 
-    ``deleted`` paths are those of the index's, inside and outside what is asked, that git misses.
-    Raises as :func:`pipeline_kit.adapters.filesystem.scan`.
+    ``None`` where it could not see everything. ``deleted`` paths are those of the index's, inside and outside what is
+    asked, that git misses. Raises as :func:`pipeline_kit.adapters.filesystem.scan`.
     """
-    tracked, whole = index.tracked, index.whole
+    met, tracked, whole = search.met, index.tracked, index.whole
+    if met is None:
+        return None
     for path in asked:
         if whole is None or not _holds_some(whole, path, deleted):
             is_directory(base, path)
     if whole is None:  # what is flagged or a submodule, git does not compare
         leaves, known = met.names(), frozenset(tracked.paths)
         gone, others = set(known.difference(leaves)), list(leaves.difference(known))
-    elif not deleted and met.holds_just(len(whole)):  # as many as are tracked, and none of those is missing
-        return Beside()
+    elif not deleted and met.holds_just(search.expected(asked, index)):
+        return Beside()  # there are as many as are tracked, and none of those is missing
     else:
         gone = {path for path in deleted if tracked.get(path) is not None}
         others = met.beside(whole, deleted)

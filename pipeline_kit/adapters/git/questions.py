@@ -79,5 +79,6 @@ def ask(
         changed = begun.enter_context(git.start([*LIST_CHANGED, *pathspecs], is_patient=True))
         begun.pop_all()
     if search is None and is_large(str(repository.git.toplevel)):
-        search = start_search(root, [] if not pathspecs or b"" in asked else asked)
+        places = [] if not pathspecs or b"" in asked else asked
+        search = start_search(root, places, is_git_asked_for_all=not pathspecs)
     return Questions(git, settings, entries, changed, search)

@@ -74,6 +74,8 @@ class WorkTree:
         """
         if not self._early:
             self._early.append(ask(self.repository, self.root, [], [], [], finding))
+        elif finding is not None:
+            finding.close()
 
     def look_back(self) -> None:
         """Let git begin to tell what differs from HEAD, which :meth:`changed_since` is most often asked.
@@ -126,9 +128,8 @@ class WorkTree:
             return None
         guess = Guess(asked, unsent, index.tracked)
         with suppress(CheckoutError, InputError):
-            met = search.met if search.is_done() else None
-            if met is not None:
-                beside = by_search(self._base, asked, index, frozenset(), met, unsent)
+            beside = by_search(self._base, asked, index, frozenset(), search, unsent) if search.is_done() else None
+            if beside is not None:
                 found = self._differences([], beside, {}, unsent)
                 guess = Guess(asked, unsent, found.applied(index.tracked, guess), beside, found)
         self._guesses[:] = [guess]
@@ -210,17 +211,18 @@ class WorkTree:
         try:
             raw = questions.raw
             index = questions.index(repository.prefix, asked, repository.id_length)
-            met = questions.search.met if questions.search is not None and not include_git else None
-            walked = None
-            if met is None:  # a walk takes about as long as git takes to compare
-                walked = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
+            search = questions.search if not include_git else None
+            beside = None
+            if search is None or search.met is None:  # a walk takes about as long as git takes to compare
+                beside = by_walk(base, asked, index, include_git=include_git, unsent=unsent)
             changed = parse_changed(questions.changed.result(), repository.prefix)
         finally:
             questions.close()
-        beside = walked or (guess.beside if not changed.deleted else None)
-        if beside is None:
-            assert met is not None  # noqa: S101 - else it was walked
-            beside = by_search(base, asked, index, changed.deleted, met, unsent)
+        if beside is None and not changed.deleted:
+            beside = guess.beside
+        if beside is None and search is not None:
+            beside = by_search(base, asked, index, changed.deleted, search, unsent)
+        assert beside is not None  # noqa: S101 - else it was walked
         dirty = (changed.edited | index.doubtful) - beside.gone
         known = [*beside.untracked, *beside.gone, *dirty]
         converted = self._converted(questions.git, questions.settings, base, index, raw, above, known)
