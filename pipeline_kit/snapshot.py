@@ -317,6 +317,6 @@ def _spliced(before: Listing, ordered: Sequence[bytes], changes: Mapping[bytes, 
         end = before.offset(at, start)
         pieces += [before.text[start : end - 1]] if start < end else []
         pieces += [b"%b\t%b" % (record, path)] if record is not None else []
-        start = before.offset(at + 1, end) if before.is_at(at, path) else end
+        start = end + len(before.record_at(at)) + len(path) + len(b"\t\0") if before.is_at(at, path) else end
     pieces += [before.text[start:]] if start < len(before.text) else []
     return b"\0".join(pieces)

@@ -46,12 +46,12 @@ def causes(project: Project, tagged: Tagged, names: Iterable[str], around: Surro
     left = list(names)
     found: dict[str, tuple[str, ...]] = {}
     for rev, commit in _earlier(project, around):
-        if not left:
-            break
         differences = _differences(project, tagged, commit, left, around, is_head=rev == "HEAD")
         for name in [name for name in left if differences.get(name)]:
             found[name] = phrase(differences[name])
-            left.remove(name)
+        left = [name for name in left if name not in found]
+        if not left:  # before git is asked for another commit
+            break
     return found
 
 

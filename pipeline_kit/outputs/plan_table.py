@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from pipeline_kit.outputs.sanitize import display_width, one_line
@@ -73,6 +72,8 @@ def _wrapped(reasons: Sequence[str], width: int) -> list[str]:
         if display_width(clean) <= room:
             lines.append(clean)
         elif clean.isascii():
+            import textwrap  # noqa: PLC0415 - most reasons are short
+
             lines += textwrap.wrap(clean, room, subsequent_indent="  ", break_on_hyphens=False)
         else:
             lines += _wrapped_by_columns(clean, room)

@@ -7,7 +7,6 @@ before, bidirectional marks that reorder what is read, or text that a CI runner 
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
 from pipeline_kit.late_pattern import late_pattern
@@ -88,6 +87,8 @@ def fit(text: str, columns: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _columns(character: str) -> int:
+    import unicodedata  # noqa: PLC0415 - most text is ASCII
+
     if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
