@@ -266,10 +266,15 @@ class Listing:
         return [*found, slice(low, high)] if low < high else found
 
     @property
+    def has_text(self) -> bool:
+        """Return whether :attr:`text` has been put together already."""
+        return self._text is not None
+
+    @property
     def text(self) -> bytes:
         """Return the entries as ``record TAB path``, with a NUL byte between any two; no path can hold one."""
         if self._text is None:
-            if self._origin is not None and self._origin[0]._text is not None:  # noqa: SLF001 - of this very class
+            if self._origin is not None and self._origin[0].has_text:
                 self._text = _spliced(*self._origin)
             elif self._cut is not None:
                 self._text = self._cut.text()
@@ -287,8 +292,8 @@ class Listing:
 
     def _text_of(self, parts: Sequence[slice]) -> bytes | None:
         """Return the text of the entries at the positions ``parts``, ``None`` where to cut it out is no less work."""
-        has_text = self._text is not None or (self._origin is not None and self._origin[0]._text is not None)  # noqa: SLF001 - of this very class
-        if not has_text or len(parts) > _PARTS_CUT_OUT:
+        is_at_hand = self.has_text or (self.before is not None and self.before.has_text)
+        if not is_at_hand or len(parts) > _PARTS_CUT_OUT:
             return None
         begin = 0
         found: list[bytes] = []

@@ -102,7 +102,8 @@ class IgnoreRules:
             return bool(self)
         known = listing.parts.get(id(self))
         if known is None:
-            is_patched = listing.before is not None and not self._may_exclude_any(listing.before)
+            before = listing.before
+            is_patched = before is not None and before.has_text and not self._may_exclude_any(before)
             text = b"\0".join(listing.added or ()) if is_patched else listing.text
             known = self._any_piece.search(text) is not None, self
             listing.parts[id(self)] = known  # with the rules, whose id is then nobody else's
