@@ -59,8 +59,10 @@ class WorkTree:
     _back: list[Running] = field(default_factory=list, init=False, repr=False, compare=False)
     _guesses: list[Guess] = field(default_factory=list, init=False, repr=False, compare=False)
     """Of the listing that comes next."""
-    _last: list[tuple[Survey, frozenset[bytes]]] = field(default_factory=list, init=False, repr=False, compare=False)
-    """Of the last listing, and the paths that are not as the index has them."""
+    _last: list[tuple[Survey, frozenset[bytes], Listing]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+    """The last listing, which takes a while to be freed, and of it the paths that are not as the index has them."""
 
     @cached_property
     def _base(self) -> bytes:
@@ -111,8 +113,9 @@ class WorkTree:
         if LFS_POINTER not in self.allowed:
             refuse_pointers([*found.hashed.pointers, *guess.found.hashed.pointers])
         differing = frozenset((*survey.unproven, *survey.beside.untracked, *found.changes))
-        self._last[:] = [(survey, differing)]
-        return found.applied(survey.listed.tracked, guess)
+        listing = found.applied(survey.listed.tracked, guess)
+        self._last[:] = [(survey, differing, listing)]
+        return listing
 
     def presumed(self, directories: Sequence[str], *, unsent: Unsent | None = None) -> Listing | None:
         """Return what the index and, if it has ended, find tell of ``directories``, where git was begun early.
@@ -169,7 +172,7 @@ class WorkTree:
         """Return the paths that may differ from ``commit``: by the index, or by what the last listing saw beside it."""
         if not self._last:
             return None
-        survey, differing = self._last[0]
+        survey, differing, _ = self._last[0]
         index = survey.listed
         found = parse_since(self._staged_since(commit, survey.git, is_head=is_head), self.repository.prefix)
         for path in differing:
