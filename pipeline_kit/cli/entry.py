@@ -26,7 +26,6 @@ def run() -> NoReturn:
         print(f"pipeline-kit {__version__}")  # noqa: T201 - this is the command line
         sys.exit(0)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    sys.setswitchinterval(0.0005)
     _insist_on_utf8()
     _replace_closed_streams()
     from pipeline_kit.app.outset import set_out
