@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline_kit.adapters.git.beside import take_over
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
 from pipeline_kit.errors import PipelineKitError
 
@@ -45,7 +46,7 @@ def begin(outset: Outset) -> Ahead | None:
         return None
     finally:
         if left is not None:
-            left.close()
+            take_over(left, Path(outset.root)).close()
     return Ahead(tree, history, allowed)
 
 

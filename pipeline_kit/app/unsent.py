@@ -25,19 +25,25 @@ class IgnoredByAll(NamedTuple):
         if self.inputs and any(_touch(path, wanted) for wanted in self.inputs):
             return False
         is_covered = False
-        cut = 0
-        while True:
-            for walk in self.walks.get(path[: max(cut - 1, 0)], ()):
+        for directory, rest in _splits(path):
+            for walk in self.walks.get(directory, ()):
                 is_covered = True
-                if not (walk.is_closed(path[cut:]) if is_directory else walk.excludes_file(path[cut:])):
+                if not (walk.is_closed(rest) if is_directory else walk.excludes_file(rest)):
                     return False
-            cut = path.find(b"/", cut) + 1
-            if not cut:
-                break
         return is_covered and not (is_directory and self._holds_context(path))
 
     def _holds_context(self, path: bytes) -> bool:
         return any(directory == path or directory.startswith(path + b"/") for directory in self.walks)
+
+
+def _splits(path: bytes) -> list[tuple[bytes, bytes]]:
+    """Return every directory above ``path``, the root first, each with the rest of the path."""
+    found = [(b"", path)]
+    at = path.find(b"/")
+    while at != -1:
+        found.append((path[:at], path[at + 1 :]))
+        at = path.find(b"/", at + 1)
+    return found
 
 
 def _touch(path: bytes, wanted: bytes) -> bool:

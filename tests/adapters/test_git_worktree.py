@@ -72,9 +72,8 @@ def _guess(tree: WorkTree, asked: Sequence[str], unsent: Unsent | None = None) -
     """Return what the tree presumes when find has ended."""
     tree.start_early()
     search = tree._early[0].search
-    deadline = time.monotonic() + 20
-    while search is not None and not search.is_done() and time.monotonic() < deadline:
-        time.sleep(0.001)
+    if search is not None:
+        search.met  # noqa: B018 - waits for find
     return tree.presumed(asked, unsent=unsent)
 
 

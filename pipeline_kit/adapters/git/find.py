@@ -15,10 +15,6 @@ LARGE_INDEX = 1 << 20
 """Bytes of an index, about 10,000 files, from which on find looks for what lies beside it."""
 
 
-_KILL = 9
-"""Of signal.SIGKILL; that module takes a while to load."""
-
-
 class Finding(NamedTuple):
     """find, looking at the whole of a directory from outside: its process id and what its streams go to.
 
@@ -29,13 +25,6 @@ class Finding(NamedTuple):
     stdout: int
     stderr: int
     cut: int
-
-    def close(self) -> None:
-        """End it, and free what it wrote."""
-        os.kill(self.pid, _KILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.stdout)
-        os.close(self.stderr)
 
 
 def toplevel_above(start: str) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.directory import DirectoryTree, split_unsent
 from pipeline_kit.adapters.filesystem import clean_directories, clean_path, link_text, read_inside
-from pipeline_kit.adapters.git.beside import Beside, by_search, by_walk
+from pipeline_kit.adapters.git.beside import Beside, by_search, by_walk, take_over
 from pipeline_kit.adapters.git.conversion import find_mentions, suspects, tracked_attributes
 from pipeline_kit.adapters.git.find import is_large
 from pipeline_kit.adapters.git.history import GitHistory
@@ -77,7 +77,7 @@ class WorkTree:
         if not self._early:
             self._early.append(ask(self.repository, self.root, [], [], [], finding))
         elif finding is not None:
-            finding.close()
+            take_over(finding, self.root).close()
 
     def look_back(self) -> None:
         """Let git begin to tell what differs from HEAD, which :meth:`changed_since` is most often asked.
