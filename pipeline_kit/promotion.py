@@ -7,10 +7,11 @@ Sources: OCI image specification ("Image Index", "Image Manifest", ``subject``);
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline_kit.errors import InputError, RegistryRefused, TagConflict
 from pipeline_kit.manifest import ACCEPTED, Descriptor, Manifest
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import Reference, is_host, parse_reference
 
 if TYPE_CHECKING:

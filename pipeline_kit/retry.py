@@ -11,7 +11,8 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import NamedTuple
+
+from pipeline_kit.named_tuple import NamedTuple
 
 
 class RetryClass(StrEnum):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.git.beside import take_over
 from pipeline_kit.adapters.git.worktree import WorkTree, open_tree
 from pipeline_kit.errors import PipelineKitError
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pipeline_kit.adapters.git.history import GitHistory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.chosen import CommitOrder, Selection, chosen_images, commit_of, missing, require_trusted, unique
 from pipeline_kit.errors import RegistryRefused
@@ -10,6 +10,7 @@ from pipeline_kit.execute.alias_move import digest_at, exit_code_of, put_alias, 
 from pipeline_kit.execute.aliases import Order
 from pipeline_kit.execute.labels import REVISION_LABEL, labels
 from pipeline_kit.execute.workers import Workers
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.builders import open_builder
 from pipeline_kit.adapters.registry.credentials import CredentialChain, DockerConfig
@@ -12,6 +12,7 @@ from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.app.context_files import context_files
 from pipeline_kit.app.docker_config import docker_config_for
 from pipeline_kit.execute.publish import require_certain
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.plan import Verdict
 from pipeline_kit.reference import parse_reference
 

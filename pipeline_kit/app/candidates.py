@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.sources import image_needs
 from pipeline_kit.app.verification import Proven, Question, prove
 from pipeline_kit.config import expand, slug
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.plan import Candidate, Verdict
 from pipeline_kit.ports.registry import Observation
 from pipeline_kit.reference import Reference, is_tag

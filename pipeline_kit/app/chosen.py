@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.tagging import choose, compute_tags, repository_of
 from pipeline_kit.errors import AuthorizationDenied, InputError, ManifestMissing
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import is_digest, is_tag
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ Source: botocore's model of AWS CodeBuild (StartBuildBatch, BatchGetBuildBatches
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import AwsRefused, InputError, Interrupted, PipelineKitError
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.app import task_definitions
 from pipeline_kit.app.deploy_images import wanted_images
 from pipeline_kit.app.deploy_orders import read_app_spec
 from pipeline_kit.deployment.appspec import app_spec, with_definition
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.emitted.codepipeline import TASK_DEFINITION, blue_green, image_definitions, placeholder
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit import graph
 from pipeline_kit.app.bases import resolve_bases
@@ -13,6 +13,7 @@ from pipeline_kit.app.sources import ImageSources, Reader, image_needs
 from pipeline_kit.app.tagging import Tagged, needed
 from pipeline_kit.content_tag import changes
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

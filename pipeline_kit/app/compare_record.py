@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.app.compare import Difference, keyed_at, stale_through
 from pipeline_kit.app.tagging import repository_of
@@ -11,6 +11,7 @@ from pipeline_kit.content_tag import Change
 from pipeline_kit.errors import InputError, ManifestMissing
 from pipeline_kit.execute.publish import require_certain
 from pipeline_kit.execute.records import read_records
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.recorded_inputs import HIDDEN, differences, record_inputs
 from pipeline_kit.reference import is_digest, is_tag, parse_reference
 

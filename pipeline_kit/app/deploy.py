@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app import task_definitions
 from pipeline_kit.app.deploy_following import Follower
@@ -16,6 +16,7 @@ from pipeline_kit.errors import (
     InputError,
     PipelineKitError,
 )
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.ports.ecs import State
 from pipeline_kit.values import field, replace, value_class
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.app.deploy_following import Following
 from pipeline_kit.app.deploy_report import ServiceResult
 from pipeline_kit.deployment import appspec
 from pipeline_kit.deployment.verdict import Ending
 from pipeline_kit.errors import AuthorizationDenied, AwsRefused, InputError, PipelineKitError, TaskDefinitionError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:

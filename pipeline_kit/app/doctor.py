@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.adapters.ci import detect
 from pipeline_kit.adapters.filesystem import clean_path, shown
@@ -20,6 +20,7 @@ from pipeline_kit.checkup import CheckoutFacts, FileFacts, GitFacts, Read, Sent,
 from pipeline_kit.config import DirectoryContext, load
 from pipeline_kit.content_tag import EXTRA_INPUTS
 from pipeline_kit.errors import CheckoutError, DubiousOwnership, GitUnavailable, PipelineKitError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:

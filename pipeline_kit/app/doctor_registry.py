@@ -10,7 +10,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline_kit.adapters.aws.ecr import EcrCredentials, is_ecr_host, parse_ecr_host
@@ -23,6 +23,7 @@ from pipeline_kit.adapters.registry.proxies import proxy_for
 from pipeline_kit.adapters.system_clock import SystemClock
 from pipeline_kit.checkup.service_facts import Failure, Refused, RegistryFacts, Reply, RepositoryFacts
 from pipeline_kit.errors import PipelineKitError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.retry import FailureKind
 from pipeline_kit.values import replace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app import init_templates
 from pipeline_kit.app.imports import ImportedFiles
@@ -19,6 +19,7 @@ from pipeline_kit.config.starting.drafting import Check, Started, Wishes, start
 from pipeline_kit.config.starting.found import KINDS
 from pipeline_kit.config.starting.place import PLACEHOLDER, VARIABLE
 from pipeline_kit.errors import ConfigError, InputError
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

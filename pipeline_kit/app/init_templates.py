@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.templates import read_template, template_names
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit import __version__
 from pipeline_kit.app import task_definitions
@@ -24,6 +24,7 @@ from pipeline_kit.errors import (
     RegistryUnreachable,
 )
 from pipeline_kit.execute.run import Outcome, Run
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.report import AliasResult, ImageResult, RunReport, StepResult, TaskDefinitionResult
 from pipeline_kit.plan import Action, Plan, PlannedImage, Verdict, differences
 from pipeline_kit.reference import Reference, parse_reference

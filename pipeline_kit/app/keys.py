@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit import content_tag, graph
 from pipeline_kit.app.sources import image_needs
@@ -12,6 +12,7 @@ from pipeline_kit.app.triggers import refuse_images
 from pipeline_kit.config import ImageContext, ReferenceContext
 from pipeline_kit.content_tag import EXTRA_INPUTS, KeyInputs
 from pipeline_kit.errors import InvalidReference
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.narrowing import narrow, reads_of
 from pipeline_kit.reference import parse_reference
 from pipeline_kit.snapshot import blob_id

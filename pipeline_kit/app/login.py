@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.adapters.aws.ecr import EcrCredentials, is_ecr_host
 from pipeline_kit.adapters.registry.credential_store import configured_helper, store, use_own_helper
@@ -12,6 +12,7 @@ from pipeline_kit.adapters.registry.failures import transient
 from pipeline_kit.adapters.registry.probing import RegistryProbe, is_registry_answer
 from pipeline_kit.adapters.registry.retrying import call
 from pipeline_kit.errors import AuthenticationFailed, AuthorizationDenied, InputError, RegistryRefused
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import DEFAULT_HOST, is_host
 from pipeline_kit.retry import REQUESTS
 

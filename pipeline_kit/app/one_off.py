@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.app.deploy_causes import log_stream
 from pipeline_kit.deployment.causes import cause_of
@@ -15,6 +15,7 @@ from pipeline_kit.errors import (
     PipelineKitError,
     TaskFailed,
 )
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.task_definition import container_definitions
 from pipeline_kit.values import field, value_class
 

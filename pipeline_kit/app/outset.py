@@ -8,9 +8,10 @@ out here is only where to look; whatever is odd is left to the command, which me
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.git.find import is_large, spawn_find, toplevel_above
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

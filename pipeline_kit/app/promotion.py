@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.aliases import newer_than
 from pipeline_kit.app.chosen import Chosen, Selection, chosen_images, missing, require_trusted, unique
@@ -12,6 +12,7 @@ from pipeline_kit.errors import InputError, Interrupted, PipelineKitError
 from pipeline_kit.execute.alias_move import read_manifest
 from pipeline_kit.execute.copying import BlobCopier
 from pipeline_kit.execute.promote import IMAGES, Promoted, Promoter, Request, plan_promotion
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.promotion import Promotion, target_repository
 from pipeline_kit.reference import Reference
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.keep_set import Heads, Where, ecs_uses, git_heads, head_uses, manifest_uses
 from pipeline_kit.app.tagging import choose, repository_of
 from pipeline_kit.content_tag import TAG_HEX
 from pipeline_kit.errors import InputError
 from pipeline_kit.execute.records import read_records
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.retention import Decided, Rules, StoredImage, Uses, decide, deletion_waves
 from pipeline_kit.retention.decision import attached_to
 from pipeline_kit.retention.lifecycle import simulate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit import content_tag
 from pipeline_kit.app.bases import resolve_bases
@@ -15,6 +15,7 @@ from pipeline_kit.app.tagging import needed
 from pipeline_kit.build_stats import Cause, causes
 from pipeline_kit.content_tag import changes
 from pipeline_kit.errors import InputError, PipelineKitError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import field, replace, value_class
 
 if TYPE_CHECKING:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.chosen import Chosen, Selection, chosen_images, missing
 from pipeline_kit.errors import InputError
 from pipeline_kit.execute.alias_move import read_manifest
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.ports.scanner import ScanState
 from pipeline_kit.scan_gate import Gate, Ignored, Scanned, judge
 

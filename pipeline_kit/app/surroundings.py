@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.scopes import TRUSTED, Scope
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.errors import Conflict, ManifestMissing, PipelineKitError, RegistryRefused
 from pipeline_kit.manifest import INDEX_TYPES, Manifest, normalize_platform
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.plan import Verdict
 from pipeline_kit.ports.registry import Observation
 

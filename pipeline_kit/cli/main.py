@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline_kit import __version__
 from pipeline_kit.cli.options import option
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pipeline_kit.app.ahead import Beginning

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.config.fields import MAX_TAKEN, MAX_TEXT, Reading, is_null, read_named, read_text, read_texts
 from pipeline_kit.config.findings import did_you_mean, shown
@@ -11,6 +11,7 @@ from pipeline_kit.config.placeholders import Part, TemplateFault, escape, split_
 from pipeline_kit.config.secrecy import is_secret_name, is_secret_value
 from pipeline_kit.config.settings import add_faults
 from pipeline_kit.late_pattern import late_pattern
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode, SequenceNode
 from pipeline_kit.config.findings import did_you_mean, one_of, shown
 from pipeline_kit.config.keys import AGE_PATTERN
 from pipeline_kit.config.placeholders import PLACEHOLDERS, holds_placeholder
 from pipeline_kit.late_pattern import late_pattern
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import NamedTuple
 
 from pipeline_kit.config.arguments import read_arguments, read_volatile
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode
@@ -14,6 +13,7 @@ from pipeline_kit.config.keys import FOREIGN, IMAGE
 from pipeline_kit.config.model import ImageConfig
 from pipeline_kit.config.settings import Settings, overlay
 from pipeline_kit.config.sources import read_contexts, read_secrets, read_ssh
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import DEFAULT_HOST, is_repository
 
 _MAX_NAME = 255

@@ -10,10 +10,11 @@ import hashlib
 import re
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.config.findings import did_you_mean, shown
 from pipeline_kit.late_pattern import late_pattern
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

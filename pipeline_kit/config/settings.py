@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from pipeline_kit.config.document import MappingNode, Node, ScalarNode
 from pipeline_kit.config.fields import (
@@ -19,6 +19,7 @@ from pipeline_kit.config.keys import BASES_WORDS, CACHE, CACHE_WORDS, DEFAULTS
 from pipeline_kit.config.model import Bases, CacheSpec
 from pipeline_kit.config.placeholders import PLACEHOLDERS, TemplateFault, expand, split_template, template_faults
 from pipeline_kit.manifest import normalize_platform
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import is_tag
 
 if TYPE_CHECKING:

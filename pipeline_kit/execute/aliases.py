@@ -7,12 +7,13 @@ Registries have no compare-and-swap, so an alias is looked at again right before
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.errors import PipelineKitError, RegistryRefused, TagConflict
 from pipeline_kit.execute.labels import REVISION_LABEL, labels
 from pipeline_kit.execute.publish import require_certain
 from pipeline_kit.execute.records import alias_stamps, read_records
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.record import Stamp, is_later
 from pipeline_kit.reference import parse_reference
 from pipeline_kit.values import field, value_class

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.errors import ManifestMissing, RegistryRefused
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.promotion import Graph, cosign_tags, require_known
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.errors import DigestMismatch, PipelineKitError
 from pipeline_kit.execute.alias_move import digest_at, exit_code_of, put_alias
 from pipeline_kit.execute.aliases import Moved, Order
 from pipeline_kit.execute.copying import BlobCopier, Brought, read_graph
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.promotion import Attach, CopyBlob, Promotion, PutManifest, PutTag, Step, held_blobs, require_free
 from pipeline_kit.values import field, value_class
 

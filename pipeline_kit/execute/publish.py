@@ -6,11 +6,12 @@ could still go wrong has gone right; a race with another runner ends with one di
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import RegistryRefused, RegistryUnreachable, TagConflict
 from pipeline_kit.execute.labels import key_label
 from pipeline_kit.manifest import OCI_INDEX, Descriptor, Manifest, join_index, normalize_platform
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.plan import Status, Verdict
 from pipeline_kit.reference import parse_reference
 

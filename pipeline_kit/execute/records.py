@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import PipelineKitError, RegistryRefused
 from pipeline_kit.manifest import Descriptor
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.record import (
     ALIAS_TYPE,
     CREATED_NOTE,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import BuildFailed, ContextChanged, PipelineKitError, TagConflict
 from pipeline_kit.execute.aliases import Moved, move_again, move_aliases
 from pipeline_kit.execute.publish import Proof, adopt, arrived, publish
 from pipeline_kit.execute.records import Recorder, objection
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.plan import Action, Plan, PlannedImage, Status, Verdict
 from pipeline_kit.reference import parse_reference
 from pipeline_kit.values import field, value_class

@@ -7,9 +7,10 @@ is in the graph is built, so the graph is made anew from each plan. Builds find 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.emitted.yaml_text import yaml_text
 from pipeline_kit.outputs.matrix_jobs import schedule
 

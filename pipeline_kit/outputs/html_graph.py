@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit import graph
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.html_text import element, figure, shown
 from pipeline_kit.outputs.sanitize import fit, one_line
 

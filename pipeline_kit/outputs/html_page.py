@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.html_graph import Node, graph_svg
 from pipeline_kit.outputs.html_style import STYLE
 from pipeline_kit.outputs.html_text import code, element, logged, shown, table

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.html_text import element, figure, shown
 from pipeline_kit.outputs.sanitize import fit, one_line
 from pipeline_kit.outputs.text import format_seconds

@@ -8,10 +8,11 @@ So an image that is built whole never builds upon one that is built by platform.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit import graph
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.plan import Action
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.cutting import Section, fitted, utf16_units
 from pipeline_kit.outputs.markdown import code, escape
 from pipeline_kit.outputs.plan_mermaid import plan_mermaid

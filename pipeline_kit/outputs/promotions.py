@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.github_files import append_outputs, append_summary
 from pipeline_kit.outputs.markdown import code, escape
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.outputs.github_files import append_outputs, append_summary
 from pipeline_kit.outputs.markdown import code
 from pipeline_kit.outputs.promotion_plan import format_bytes

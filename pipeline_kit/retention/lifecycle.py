@@ -9,9 +9,10 @@ first one expires it or not; what an index refers to is not expired before the i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import value_class
 
 if TYPE_CHECKING:

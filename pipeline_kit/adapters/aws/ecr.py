@@ -10,10 +10,11 @@ import base64
 import binascii
 import re
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline_kit.adapters.registry.credentials import Credential
 from pipeline_kit.errors import AuthenticationFailed, AuthorizationDenied, AwsUnreachable, PipelineKitError
+from pipeline_kit.named_tuple import NamedTuple
 
 PUBLIC_HOST = "public.ecr.aws"
 _PUBLIC_REGION = "us-east-1"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.late_pattern import late_pattern
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ asked for only when git refuses the checkout's owner, and passed on as they are:
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.process import Answer, Process, start
 from pipeline_kit.adapters.programs import find_program
 from pipeline_kit.errors import CheckoutError, DubiousOwnership, GitUnavailable
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

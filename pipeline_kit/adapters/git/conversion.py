@@ -15,12 +15,13 @@ configuration is read here, unlike elsewhere, because ``core.autocrlf`` may be s
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import read_inside
 from pipeline_kit.adapters.git.repository import ATTRIBUTES_FILE
 from pipeline_kit.adapters.hashing import regular_sizes
 from pipeline_kit.errors import CheckoutError, UnreadableFile
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.snapshot import LINK
 
 if TYPE_CHECKING:

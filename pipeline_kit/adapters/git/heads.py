@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import CheckoutError
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pipeline_kit.adapters.git.history import GitHistory

@@ -8,10 +8,11 @@ with the same hardened environment as everything else.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.errors import CheckoutError
 from pipeline_kit.late_pattern import late_pattern
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.ports.checkout import Checkout
 
 if TYPE_CHECKING:

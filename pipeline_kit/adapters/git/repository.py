@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import shown
 from pipeline_kit.adapters.git.command import Git
 from pipeline_kit.adapters.git.find import toplevel_above
 from pipeline_kit.errors import CheckoutError, DubiousOwnership
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.directory import with_emptied
 from pipeline_kit.adapters.hashing import Hashed
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.snapshot import Listing
 from pipeline_kit.values import field, value_class
 

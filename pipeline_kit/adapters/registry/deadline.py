@@ -11,10 +11,12 @@ import http.client
 import io
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     import socket

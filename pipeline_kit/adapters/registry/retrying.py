@@ -6,9 +6,10 @@ tenacity is imported only when a first attempt has failed. KeyboardInterrupt, Sy
 from __future__ import annotations
 
 import random as _random
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline_kit.errors import Interrupted
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.retry import RetryClass, wait_seconds
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from pipeline_kit.adapters.aws.ecr import parse_ecr_host
@@ -20,6 +20,7 @@ from pipeline_kit.adapters.registry.failures import evidence_of, from_network, t
 from pipeline_kit.adapters.registry.network import NetworkFailure
 from pipeline_kit.adapters.registry.transport import Outgoing
 from pipeline_kit.errors import AuthenticationFailed, AuthorizationDenied, RegistryRefused
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.retry import RetryClass, classify
 from pipeline_kit.values import field, value_class
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import urllib3
@@ -20,6 +20,7 @@ from pipeline_kit.adapters.registry.deadline import READ_SECONDS, Limits, Pool, 
 from pipeline_kit.adapters.registry.network import NetworkFailure, network_failure
 from pipeline_kit.adapters.registry.proxies import proxy_for
 from pipeline_kit.errors import RegistryRefused
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.retry import FailureKind
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config.findings import shown
 from pipeline_kit.config.paths import relative
@@ -13,6 +13,7 @@ from pipeline_kit.config.starting.names import Wanted, unique
 from pipeline_kit.config.starting.place import Place, choose, own, read_remote, repositories
 from pipeline_kit.config.starting.writing import Draft, write
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:

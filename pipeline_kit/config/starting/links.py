@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.config.starting.names import legal
 from pipeline_kit.config.starting.place import declared, parsed
 from pipeline_kit.graph import dependencies
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import DEFAULT_HOST
 
 if TYPE_CHECKING:

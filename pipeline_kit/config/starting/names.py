@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.config.keys import NAME_PATTERN
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.scopes import SUFFIX
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.config.starting.names import legal
 from pipeline_kit.errors import InvalidReference
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import DEFAULT_HOST, Reference, is_repository, parse_reference
 
 if TYPE_CHECKING:

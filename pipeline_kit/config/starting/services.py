@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit.config.keys import ECS_PATTERN
 from pipeline_kit.config.starting.nodes import items, mapping, text
 from pipeline_kit.config.starting.place import parsed
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import DEFAULT_HOST
 
 if TYPE_CHECKING:
