@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline_kit.cli.main import main as command_line
-from pipeline_kit.config import schema
+from pipeline_kit.config.schema import schema
 from pipeline_kit.outputs.json_report import report_schema
 
 if TYPE_CHECKING:

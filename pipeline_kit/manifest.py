@@ -6,10 +6,10 @@ Sources: OCI image specification "manifest.md" and "image-index.md"; Docker's im
 from __future__ import annotations
 
 import hashlib
-import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline_kit.errors import RegistryRefused
+from pipeline_kit.named_tuple import NamedTuple
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -80,6 +80,8 @@ class Manifest(NamedTuple):
 
     def document(self) -> dict[str, Any]:
         """Return the parsed JSON object. Raises RegistryRefused when it is none."""
+        import json  # noqa: PLC0415 - takes 2 ms to load, and most runs read none
+
         try:
             parsed = json.loads(self.data)
         except (ValueError, RecursionError) as error:
@@ -139,5 +141,7 @@ def parse_descriptor(item: dict[str, Any]) -> Descriptor:
 
 def join_index(media_type: str, children: list[tuple[Descriptor, dict[str, Any]]]) -> Manifest:
     """Return an index of ``children`` (descriptor and its raw JSON object), in the given order, as canonical JSON."""
+    import json  # noqa: PLC0415 - takes 2 ms to load, and most runs read none
+
     document = {"schemaVersion": 2, "mediaType": media_type, "manifests": [raw for _, raw in children]}
     return Manifest(media_type, json.dumps(document, separators=(",", ":")).encode())

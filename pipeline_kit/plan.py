@@ -6,12 +6,12 @@ world has moved.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline_kit import graph
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
@@ -264,6 +264,8 @@ def document(plan: Plan) -> dict[str, Any]:
 
 def read(data: bytes, name: str) -> Plan:
     """Read a saved plan. Raises InputError naming ``name`` when it is none, or of another version."""
+    import json  # noqa: PLC0415 - takes 2 ms to load, and most runs read none
+
     try:
         parsed = json.loads(data)
         if parsed["version"] != PLAN_VERSION:

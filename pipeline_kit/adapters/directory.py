@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline_kit.adapters.filesystem import base_of, clean_directories, link_text, read_inside, scan
+from pipeline_kit.adapters.filesystem import base_of, clean_directories, look_inside, read_inside, scan
 from pipeline_kit.adapters.hashing import hash_paths, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, Listing
@@ -85,9 +85,9 @@ class DirectoryTree:
         """Return the bytes of the file at ``path``, following links inside the root; ``None`` if absent."""
         return read_inside(base_of(self.root), path)
 
-    def read_link(self, path: str) -> str:
-        """Return the text of the link at ``path``, ``""`` when there is none."""
-        return link_text(base_of(self.root), path)
+    def look(self, path: str) -> bytes | str | None:
+        """Return the text of the link at ``path``, else what :meth:`read` does."""
+        return look_inside(base_of(self.root), path)
 
     def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:
         """Return ``None``: only comparing the listings can tell."""

@@ -173,8 +173,25 @@ def read_inside(base: bytes, path: str) -> bytes | None:
         raise translated(error, clean) from error
     except OSError:  # absent, a loop of links, a socket, a name too long to exist
         return None
-    if handle is None:
+    return _content(handle) if handle is not None else None
+
+
+def look_inside(base: bytes, path: str) -> bytes | str | None:
+    """Return what :func:`read_inside` does, but where ``path`` itself is a link its text. Raises the same."""
+    clean = clean_path(path)
+    if not _shows_descriptors():
+        return link_text(base, path) or read_inside(base, path)
+    try:
+        handle = os.open(base + clean, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:  # a link, or what may not be read
+        return link_text(base, path) or read_inside(base, path)
+    return _content(handle) if _is_at(handle, base + clean) else read_inside(base, path)
+
+
+def _content(handle: int) -> bytes | None:
+    """Return the bytes of the regular file that is open, ``None`` for anything else, and close it."""
     try:
         status = os.fstat(handle)
         return _read_all(handle, status.st_size) if stat.S_ISREG(status.st_mode) else None

@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from pipeline_kit.adapters.filesystem import base_of, clean_directories, clean_path, link_text, read_inside, shown
+from pipeline_kit.adapters.filesystem import base_of, clean_directories, clean_path, look_inside, read_inside, shown
 from pipeline_kit.adapters.hashing import LFS_POINTER_LIMIT, LFS_POINTER_START
 from pipeline_kit.errors import InputError
 from pipeline_kit.snapshot import DIRECTORY, EXECUTABLE, FILE, LINK, SPECIAL, Listing
@@ -58,9 +58,9 @@ class InspectedTree:
         """Return the bytes of the file at ``path``, following links inside the root; ``None`` if absent."""
         return read_inside(base_of(self.root), path)
 
-    def read_link(self, path: str) -> str:
-        """Return the text of the link at ``path``, ``""`` when there is none."""
-        return link_text(base_of(self.root), path)
+    def look(self, path: str) -> bytes | str | None:
+        """Return the text of the link at ``path``, else what :meth:`read` does."""
+        return look_inside(base_of(self.root), path)
 
     def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> None:
         """Return ``None``: only comparing the listings can tell."""

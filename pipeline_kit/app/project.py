@@ -6,10 +6,11 @@ import os
 import stat
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.outset import CONFIG_NAMES, MANY_IMAGES, config_above, config_named
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline_kit.ports.checkout import History, Tree
 
 _MAX_CONFIG = 1 << 20
+_MOST_LEVELS = 100
+"""Directories on the way to a path that are remembered one by one."""
 
 
 class Project(NamedTuple):
@@ -197,7 +200,8 @@ class PathProbe:
 
     home: Path
     root: Path
-    _parents: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _met: dict[str, tuple[str, int]] = field(default_factory=dict, repr=False, compare=False)
+    """Absolute paths, each with where it really is and with its mode; the directories of a thousand paths are few."""
 
     @cached_property
     def _ends(self) -> tuple[str, str]:
@@ -210,25 +214,25 @@ class PathProbe:
         from pipeline_kit.config import PathKind
 
         home, root = self._ends
-        real = self._below_real_parent(path if path.startswith("/") else home + path)
-        try:
-            mode = os.lstat(real).st_mode
-            if stat.S_ISLNK(mode):
-                real = os.path.realpath(real)
-                mode = os.stat(real).st_mode  # noqa: PTH116 - text, asked a thousand times
-        except OSError:
-            mode = 0
+        real, mode = self._look(path if path.startswith("/") else home + path)
         if real != root[:-1] and not real.startswith(root):
             return PathKind.OUTSIDE
         if stat.S_ISDIR(mode):
             return PathKind.DIRECTORY
         return PathKind.FILE if stat.S_ISREG(mode) else PathKind.MISSING
 
-    def _below_real_parent(self, path: str) -> str:
-        """Return ``path`` with every link above it followed; the directories of a thousand paths are few."""
-        parent, _, name = path.rpartition("/")
-        if name in ("", ".", "..") or not parent:
-            return os.path.realpath(path)
-        if parent not in self._parents:
-            self._parents[parent] = os.path.realpath(parent)
-        return f"{self._parents[parent].rstrip('/')}/{name}"
+    def _look(self, path: str) -> tuple[str, int]:
+        """Return where ``path`` leads, every link followed, and the mode there, 0 where nothing is."""
+        if path not in self._met:
+            parent, _, name = path.rpartition("/")
+            is_plain = parent and name not in ("", ".", "..") and parent.count("/") < _MOST_LEVELS
+            real = f"{self._look(parent)[0].rstrip('/')}/{name}" if is_plain else os.path.realpath(path)
+            try:
+                mode = os.lstat(real).st_mode
+                if stat.S_ISLNK(mode):
+                    real = os.path.realpath(real)
+                    mode = os.stat(real).st_mode  # noqa: PTH116 - text, asked a thousand times
+            except OSError:
+                mode = 0
+            self._met[path] = real, mode
+        return self._met[path]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import posixpath
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.app.project import in_tree
 from pipeline_kit.app.unsent import IgnoredByAll
 from pipeline_kit.config import DirectoryContext, ImageContext, expand
 from pipeline_kit.config.paths import join
 from pipeline_kit.content_tag import EXTRA_INPUTS
-from pipeline_kit.dockerfile import Dockerfile, Uses, arg_uses, parse, uses
+from pipeline_kit.dockerfile import Dockerfile, Uses, parse, uses
 from pipeline_kit.dockerfile.instructions import OnBuild
 from pipeline_kit.dockerignore import IgnoreRules, Walk, ignore_file_candidates
 from pipeline_kit.errors import DockerfileError, InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.narrowing import narrow, reads_of
 from pipeline_kit.snapshot import Listing
 from pipeline_kit.values import field, replace, value_class
@@ -102,8 +103,7 @@ class Reader:
         presumed = self.tree.presumed(directories, unsent=unsent)
         if presumed is not None:
             self.whole = presumed
-            for image in images:
-                self._prepare(image, read[image.name])
+            self._prepare(images, read)
         listed = self.tree.listing(directories, unsent=unsent)
         if listed is not presumed:
             self._filtered.clear()
@@ -162,12 +162,18 @@ class Reader:
             )
         return self._uses[place]
 
-    def _prepare(self, image: ImageConfig, read: _Read) -> None:
+    def _prepare(self, images: Iterable[ImageConfig], read: Mapping[str, _Read]) -> None:
         """Work out, while git still looks whether anything changed, what each context comes to if nothing did."""
-        for name, listing in self._files(image).items():
-            reads = read.used.reads
-            counting = listing if reads is None else narrow(listing, reads_of(reads, name or None)).listing
-            counting.digest()
+        done: set[tuple[int, int, str]] = set()
+        for image in images:
+            used = read[image.name].used
+            for name, listing in self._files(image).items():
+                place = id(listing), id(used), name
+                if place not in done:
+                    done.add(place)
+                    reads = used.reads
+                    counting = listing if reads is None else narrow(listing, reads_of(reads, name or None)).listing
+                    counting.digest()
 
     def _files(self, image: ImageConfig) -> dict[str, Listing]:
         """Return what is sent of each directory context, by its name; ``""`` is the main one."""
@@ -215,7 +221,8 @@ class Reader:
     def _link_text(self, image: ImageConfig, context: str, path: bytes) -> bytes:
         named = image.contexts.get(context)
         directory = self._path(named.path if isinstance(named, DirectoryContext) else image.context)
-        return os.fsencode(self.tree.read_link(posixpath.join(directory, os.fsdecode(path))))
+        found = self.tree.look(posixpath.join(directory, os.fsdecode(path)))
+        return os.fsencode(found) if isinstance(found, str) else b""
 
     def _args(self, image: ImageConfig) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -270,11 +277,10 @@ class Reader:
         """Return a file's bytes, links followed as BuildKit follows them: as if ``directory`` were ``/``."""
         path = name
         for _ in range(_MAX_LINKS):
-            full = join(directory, path)
-            target = self.tree.read_link(full)
-            if not target:
-                return self.tree.read(full)
-            path = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).lstrip("/")
+            found = self.tree.look(join(directory, path))
+            if not isinstance(found, str):
+                return found
+            path = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), found)).lstrip("/")
         return None
 
 
@@ -295,6 +301,10 @@ def _outermost(directories: set[str]) -> list[str]:
 
 
 def _refuse_used_volatile_args(image: ImageConfig, dockerfile: Dockerfile, args: Mapping[str, str]) -> None:
+    if not image.volatile_args:
+        return
+    from pipeline_kit.dockerfile.volatile import arg_uses
+
     for name in image.volatile_args:
         lines = arg_uses(dockerfile, image.target, name, args=args, contexts=frozenset(image.contexts))
         if lines:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.app.bases import resolve_bases
 from pipeline_kit.app.keys import Bases, Keyed, key_images
-from pipeline_kit.app.lock import LOCK_NAME, read_lock
 from pipeline_kit.app.sources import ImageSources, Reader, image_needs
 from pipeline_kit.errors import InputError
 from pipeline_kit.graph import dependencies
@@ -95,6 +94,8 @@ def compute_tags(
     sources = reader.read(needed(project, wanted))
     locked = Bases()
     if any(item.image.bases == "lock" for item in sources.values()):
+        from pipeline_kit.app.lock import LOCK_NAME, read_lock
+
         locked = read_lock(project.tree.read(project.in_tree(LOCK_NAME)) or b"", LOCK_NAME)
     bases = resolve_bases(sources, locked, open_registry)
     keyed = key_images(sources, bases, prefix=project.config.tag_prefix, now=around.now)

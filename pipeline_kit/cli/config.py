@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, wants_schema: bool) -> None:
     """Print the resolved configuration as JSON: defaults and environment applied."""
-    from pipeline_kit.config import resolved, schema
+    from pipeline_kit.config.render import resolved
+    from pipeline_kit.config.schema import schema
 
     if wants_schema:
         print_json(schema())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -111,6 +110,8 @@ class Shown:
 
                 return plan_mermaid(self.plan)
             case "github-matrix":
+                import json
+
                 return inert_json(json.dumps(self._matrix()))
             case "codebuild-batch":
                 from pipeline_kit.app.codebuild_batch import batch_text
@@ -149,6 +150,8 @@ class Shown:
             write_plan_summary(path, self.plan, self._origin())
 
     def _document(self) -> str:
+        import json
+
         from pipeline_kit.outputs.sanitize import inert_json
         from pipeline_kit.plan import document
 

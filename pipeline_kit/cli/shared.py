@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -112,6 +111,8 @@ def print_product(text: str) -> None:
 
 def print_json(document: Any) -> None:
     """Write a JSON document to stdout."""
+    import json
+
     from pipeline_kit.outputs.sanitize import inert_json
 
     print_product(inert_json(json.dumps(document, indent=2, ensure_ascii=True)))

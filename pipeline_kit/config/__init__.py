@@ -1,4 +1,4 @@
-"""pipeline-kit.yaml: bytes to a checked :class:`~pipeline_kit.config.model.Config`, its schema, and back to JSON.
+"""pipeline-kit.yaml: bytes to a checked :class:`~pipeline_kit.config.model.Config`, and what it is made of.
 
 Pure: the caller reads the file, gives the environment, and answers what exists where.
 """
@@ -30,8 +30,6 @@ from pipeline_kit.config.model import (
 from pipeline_kit.config.paths import PathKind, Paths
 from pipeline_kit.config.placeholders import PLACEHOLDERS, expand, slug, split_template
 from pipeline_kit.config.reader import read_config
-from pipeline_kit.config.render import resolved
-from pipeline_kit.config.schema import schema
 from pipeline_kit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,8 +57,6 @@ __all__ = [
     "Secret",
     "expand",
     "load",
-    "resolved",
-    "schema",
     "slug",
     "split_template",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pipeline_kit.dockerfile.findings import ContextRead, ImageUse, RemoteAdd, Unresolved, Uses
 from pipeline_kit.dockerfile.stages import Dockerfile, Stage, parse
 from pipeline_kit.dockerfile.uses import uses
-from pipeline_kit.dockerfile.volatile import arg_uses
 
 __all__ = [
     "ContextRead",
@@ -15,7 +14,6 @@ __all__ = [
     "Stage",
     "Unresolved",
     "Uses",
-    "arg_uses",
     "parse",
     "uses",
 ]

@@ -7,8 +7,6 @@ Source: Dockerfile reference, "Parser directives"; moby/buildkit frontend/docker
 
 from __future__ import annotations
 
-import json
-
 from pipeline_kit.dockerfile.faults import StatementError
 from pipeline_kit.dockerfile.text import SPACE, physical_lines, trim_newline
 from pipeline_kit.late_pattern import late_pattern
@@ -85,6 +83,8 @@ def syntax_directive(text: str) -> Directive | None:
 def _json_syntax(text: str, line: int) -> Directive | None:
     if not text.lstrip().startswith("{"):
         return None
+    import json  # noqa: PLC0415 - takes 2 ms to load, and most runs read none
+
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

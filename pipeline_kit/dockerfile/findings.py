@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import value_class
 
 
@@ -35,8 +36,7 @@ class RemoteAdd:
     checksum: str | None
 
 
-@value_class()
-class ContextRead:
+class ContextRead(NamedTuple):
     """Files that one instruction reads from a context.
 
     ``context`` is a named context, or ``None`` for the main one. ``pattern`` is relative to its root and clean; ``.``

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from pipeline_kit.dockerfile.faults import StatementError
@@ -23,6 +22,8 @@ def json_array(text: str) -> list[str] | None:
     """
     if not text.lstrip(SPACE).startswith("["):
         return None
+    import json  # noqa: PLC0415 - takes 2 ms to load, and most runs read none
+
     try:
         array = json.loads(text.lstrip(SPACE), parse_int=float, parse_constant=_refuse_constant)
     except ValueError:

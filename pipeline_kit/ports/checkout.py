@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline_kit.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,8 +44,8 @@ class Tree(Protocol):
         """Return the bytes of the regular file at ``path``, following links inside the tree; ``None`` if absent."""
         ...
 
-    def read_link(self, path: str) -> str:
-        """Return the text of the link at ``path``, ``""`` when there is no link."""
+    def look(self, path: str) -> bytes | str | None:
+        """Return the text of the link at ``path``, else what :meth:`read` does."""
         ...
 
     def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> Since | None:

@@ -20,9 +20,9 @@ from pipeline_kit.config import (
     Retention,
     Secret,
     load,
-    resolved,
 )
 from pipeline_kit.config.paths import join, relative
+from pipeline_kit.config.render import resolved
 from pipeline_kit.values import fields, replace
 
 FULL = """\

@@ -10,9 +10,10 @@ from fakes.import_files import HEAD, Files, of_compose
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_kit.config import DirectoryContext, ImageContext, Location, ReferenceContext, Secret, expand, resolved
+from pipeline_kit.config import DirectoryContext, ImageContext, Location, ReferenceContext, Secret, expand
 from pipeline_kit.config.fields import Environment
 from pipeline_kit.config.imports.variables import InterpolationFault, Variables
+from pipeline_kit.config.render import resolved
 from pipeline_kit.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline_kit.config import PathKind, load, resolved, schema
+from pipeline_kit.config import PathKind, load
 from pipeline_kit.config.model import IgnoredFinding, Retention, ScanRules
+from pipeline_kit.config.render import resolved
+from pipeline_kit.config.schema import schema
 from pipeline_kit.errors import ConfigError
 
 

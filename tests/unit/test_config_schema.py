@@ -8,7 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pipeline_kit.config import PathKind, keys, load, resolved, schema
+from pipeline_kit.config import PathKind, keys, load
+from pipeline_kit.config.render import resolved
+from pipeline_kit.config.schema import schema
 from pipeline_kit.errors import ConfigError
 
 MINIMAL: dict[str, Any] = {

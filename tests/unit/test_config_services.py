@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline_kit.config import ContainerChanges, Network, PathKind, load, resolved, schema
+from pipeline_kit.config import ContainerChanges, Network, PathKind, load
+from pipeline_kit.config.render import resolved
+from pipeline_kit.config.schema import schema
 from pipeline_kit.errors import ConfigError
 
 HEAD = "version: 1\nproject: shop\nregistry: ghcr.io/acme\nimages:\n  api: {context: api}\n"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline_kit.dockerfile import ContextRead, RemoteAdd, Uses, arg_uses, parse, uses
+from pipeline_kit.dockerfile import ContextRead, RemoteAdd, Uses, parse, uses
+from pipeline_kit.dockerfile.volatile import arg_uses
 from pipeline_kit.errors import DockerfileError
 
 

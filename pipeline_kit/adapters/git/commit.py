@@ -93,11 +93,11 @@ class CommitTree:
             return None
         return self._contents[blob] if blob in self._contents else self._blob(blob)
 
-    def read_link(self, path: str) -> str:
-        """Return the text of the link at ``path``, ``""`` when there is none."""
+    def look(self, path: str) -> bytes | str | None:
+        """Return the text of the link at ``path``, else what :meth:`read` does."""
         self._load()
         mode, blob = self._entries.get(clean_path(path), (b"", b""))
-        return os.fsdecode(self._blob(blob)) if mode == LINK else ""
+        return os.fsdecode(self._blob(blob)) if mode == LINK else self.read(path)
 
     def _load(self) -> None:
         if not self._entries:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.git.beside import start_search, take_over
-from pipeline_kit.adapters.git.conversion import read_settings
+from pipeline_kit.adapters.git.conversion import read_settings, tracked_attributes
 from pipeline_kit.adapters.git.find import is_large
 from pipeline_kit.adapters.git.index import LIST_CHANGED, LIST_ENTRIES, parse_entries
 from pipeline_kit.values import field, value_class
@@ -34,11 +33,7 @@ class Questions:
     changed: Running
     search: Search | None = None
     _indexes: dict[tuple[bytes, ...], Index] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @cached_property
-    def raw(self) -> bytes:
-        """Wait for the index's entries and return them as git writes them."""
-        return self.entries.result()
+    _attributes: list[list[bytes]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def close(self) -> None:
         """End every process."""
@@ -51,8 +46,15 @@ class Questions:
         """Wait for the index and return what it holds of the ``asked`` paths; see :func:`parse_entries`."""
         place = tuple(asked)
         if place not in self._indexes:
-            self._indexes[place] = parse_entries(self.raw, prefix, asked, id_length=id_length)
+            raw = self.entries.result()  # not kept: it takes as much memory as all that is made of it
+            self._indexes[place] = parse_entries(raw, prefix, asked, id_length=id_length)
+            self._attributes[:] = [tracked_attributes(raw)]
         return self._indexes[place]
+
+    @property
+    def attributes(self) -> list[bytes]:
+        """Return the ``.gitattributes`` files in the index, once that has been asked for."""
+        return self._attributes[0]
 
 
 def ask(

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.directory import DirectoryTree, split_unsent
-from pipeline_kit.adapters.filesystem import clean_directories, clean_path, link_text, read_inside
+from pipeline_kit.adapters.filesystem import clean_directories, clean_path, look_inside, read_inside
 from pipeline_kit.adapters.git.beside import Beside, by_search, by_walk, take_over
-from pipeline_kit.adapters.git.conversion import find_mentions, suspects, tracked_attributes
+from pipeline_kit.adapters.git.conversion import find_mentions, suspects
 from pipeline_kit.adapters.git.find import is_large
 from pipeline_kit.adapters.git.history import GitHistory
 from pipeline_kit.adapters.git.index import (
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from pipeline_kit.adapters.git.command import Git, Running
-    from pipeline_kit.adapters.git.conversion import Settings
     from pipeline_kit.adapters.git.find import Finding
     from pipeline_kit.adapters.git.questions import Questions
     from pipeline_kit.ports.checkout import Unsent
@@ -164,9 +163,9 @@ class WorkTree:
         """Return the bytes of the file at ``path``, following links inside ``root``; ``None`` if absent."""
         return read_inside(self._base, path)
 
-    def read_link(self, path: str) -> str:
-        """Return the text of the link at ``path``, ``""`` when there is none."""
-        return link_text(self._base, path)
+    def look(self, path: str) -> bytes | str | None:
+        """Return the text of the link at ``path``, else what :meth:`read` does."""
+        return look_inside(self._base, path)
 
     def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> Since | None:
         """Return the paths that may differ from ``commit``: by the index, or by what the last listing saw beside it."""
@@ -212,7 +211,6 @@ class WorkTree:
         while self._early:
             self._early.pop().close()
         try:
-            raw = questions.raw
             index = questions.index(repository.prefix, asked, repository.id_length)
             search = questions.search if not include_git else None
             beside = None
@@ -228,7 +226,7 @@ class WorkTree:
         assert beside is not None  # noqa: S101 - else it was walked
         dirty = (changed.edited | index.doubtful) - beside.gone
         known = [*beside.untracked, *beside.gone, *dirty]
-        converted = self._converted(questions.git, questions.settings, base, index, raw, above, known)
+        converted = self._converted(questions, base, index, above, known)
         unproven = sorted(path for path in dirty | converted if index.tracked.get(path) is not None)
         return Survey(questions.git, index, beside, unproven, is_converted=bool(converted))
 
@@ -248,21 +246,19 @@ class WorkTree:
 
     def _converted(
         self,
-        git: Git,
-        settings: Settings,
+        questions: Questions,
         base: bytes,
         index: Index,
-        raw: bytes,
         above: list[bytes],
         known: list[bytes],
     ) -> set[bytes]:
         """Return the clean paths to which a conversion may apply; ``known`` need no answer."""
         top, prefix = self.repository.base, self.repository.prefix
-        tracked = tracked_attributes(raw)
+        tracked = questions.attributes
         others = {prefix + path for path in known if path.endswith(ATTRIBUTES_FILE)}
         others.update(above)
         mentions = find_mentions(
-            settings,
+            questions.settings,
             [top + path for path in tracked],
             [self.repository.info_attributes, *(top + path for path in others)],
         )
@@ -271,7 +267,7 @@ class WorkTree:
         clean = dict(index.tracked)
         for path in known:
             clean.pop(path, None)
-        return suspects(git, base, prefix, clean, mentions)
+        return suspects(questions.git, base, prefix, clean, mentions)
 
 
 def open_tree(
