@@ -75,11 +75,9 @@ class Change:
 
 def key(inputs: KeyInputs) -> str:
     """Return the key: 64 lower-case hex digits."""
-    digest = hashlib.sha256(f"pipeline-kit content key {FORMAT}\n".encode())
-    for triple in sorted(_scalars(inputs) + _listings(inputs)):
-        for part in triple:
-            digest.update(b"%d:%b" % (len(part), part))
-    return digest.hexdigest()
+    parts = (part for triple in sorted(_scalars(inputs) + _listings(inputs)) for part in triple)
+    record = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return hashlib.sha256(f"pipeline-kit content key {FORMAT}\n".encode() + record).hexdigest()
 
 
 def tag(key_hex: str, prefix: str = "") -> str:

@@ -52,16 +52,34 @@ class Listing:
     A value: neither list is changed once the listing was asked for anything.
     """
 
-    __slots__ = ("_cut", "_digest", "_origin", "_paths", "_records", "_text", "parts")
+    __slots__ = (
+        "_cut",
+        "_digest",
+        "_directories",
+        "_is_uncut",
+        "_origin",
+        "_part_of",
+        "_paths",
+        "_records",
+        "_text",
+        "parts",
+    )
+    _cut: Uncut | None
+    """Left empty in a listing that was patched, until it is asked for: of the whole, single paths and parts are."""
 
     def __init__(self, paths: list[bytes] | None = None, records: list[bytes] | None = None) -> None:
         self._paths: list[bytes] | None = [] if paths is None else paths
         self._records: list[bytes] | None = [] if records is None else records
-        self._cut: Uncut | None = None
+        self._cut = None
+        self._is_uncut = False
         self._digest = ""
         self._text: bytes | None = None
         self._origin: tuple[Listing, list[bytes], Mapping[bytes, bytes | None]] | None = None
         """What this one was patched from, and the patches with their paths in order: the rest is the same."""
+        self._part_of: tuple[Listing, list[slice]] | None = None
+        """What this one was :meth:`joined` from, and where its entries stand there."""
+        self._directories: dict[bytes, Listing] = {}
+        """What lies :meth:`under` those that were asked for."""
         self.parts: dict[Hashable, Any] = {}
         """What was worked out of this listing alone, by whoever did: the same is asked for many images."""
 
@@ -76,8 +94,17 @@ class Listing:
         """Build a listing whose paths and records are cut out of entries where they are wanted, in pieces at best."""
         made = cls()
         made._paths = made._records = None
+        made._is_uncut = True
         made._cut = uncut
         return made
+
+    def __getattr__(self, name: str) -> Uncut:
+        """Return what is left empty until it is asked for."""
+        if name != "_cut" or self._origin is None:
+            raise AttributeError(name)
+        before, ordered, changes = self._origin
+        self._cut = before._patched_uncut(changes, ordered)  # noqa: SLF001 - of this very class
+        return self._cut
 
     @property
     def paths(self) -> list[bytes]:
@@ -92,6 +119,11 @@ class Listing:
         if self._records is None:
             self._records = self._cut.records() if self._cut is not None else []
         return self._records
+
+    @property
+    def as_held(self) -> tuple[list[bytes], int]:
+        """Return something for each entry in which its path stands at the end, and where each path begins there."""
+        return (self._cut.entries, self._cut.path_start) if self._cut is not None else (self.paths, 0)
 
     @property
     def added(self) -> Sequence[bytes] | None:
@@ -109,21 +141,26 @@ class Listing:
         What lies between the changes is copied in pieces: a few edits among 100,000 files cost next to nothing.
         """
         ordered = sorted(changes)
-        if self._cut is not None and all(record is None or len(record) == PLAIN for record in changes.values()):
-            made = Listing.of_entries(self._patched_uncut(self._cut, changes, ordered))
+        if self._is_uncut and all(record is None or len(record) == PLAIN for record in changes.values()):
+            made = Listing()
+            made._paths = made._records = None
+            made._is_uncut = True
+            del made._cut
         else:
             made = self._patched_lists(changes, ordered)
-        made._origin = (self, ordered, changes)  # noqa: SLF001 - of this very class
+        made._origin = self, ordered, changes  # noqa: SLF001 - of this very class
         return made
 
-    def _patched_uncut(self, cut: Uncut, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Uncut:
+    def _patched_uncut(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Uncut:
+        cut = self._cut
+        assert cut is not None  # noqa: S101 - else lists are patched
         entries: list[bytes] = []
         for part, path in self._around(ordered):
             entries += cut.entries[part]
             record = changes[path] if path is not None else None
             if path is not None and record is not None:
                 entries.append(cut.entry(path, record))
-        return cut._replace(entries=entries)
+        return cut.of(entries)
 
     def _patched_lists(self, changes: Mapping[bytes, bytes | None], ordered: Sequence[bytes]) -> Listing:
         paths: list[bytes] = []
@@ -159,13 +196,13 @@ class Listing:
             entries: list[bytes] = []
             for part in ordered:
                 entries += self._cut.entries[part]
-            made = Listing.of_entries(self._cut._replace(entries=entries))
+            made = Listing.of_entries(self._cut.of(entries))
         else:
             made = Listing(
                 [path for part in ordered for path in self.paths[part]],
                 [record for part in ordered for record in self.records[part]],
             )
-        made._text = self._text_of(ordered)
+        made._part_of = self, ordered
         return made
 
     def __len__(self) -> int:
@@ -202,15 +239,6 @@ class Listing:
         """Return whether there is a position ``at`` and what stands there lies in ``directory`` (with its slash)."""
         return at < len(self) and self.path_at(at).startswith(directory)
 
-    def is_run(self, directory: bytes, at: int, count: int) -> bool:
-        """Return whether all that lies in ``directory`` (with its slash) are the ``count`` entries from ``at`` on."""
-        entries, start = (self._cut.entries, self._cut.path_start) if self._cut is not None else (self.paths, 0)
-        end = at + count
-        if not (count and end <= len(entries) and entries[at].startswith(directory, start)):
-            return False
-        is_long = entries[end - 1].startswith(directory, start)
-        return is_long and not (end < len(entries) and entries[end].startswith(directory, start))
-
     def path_at(self, at: int) -> bytes:
         """Return the path at a position."""
         return self._cut.path_of(self._cut.entries[at]) if self._cut is not None else self.paths[at]
@@ -222,7 +250,7 @@ class Listing:
     @property
     def holds_directories(self) -> bool:
         """Return whether any entry is a directory without files."""
-        if self._cut is not None:  # their records are shorter than those that can be cut
+        if self._is_uncut:  # their records are shorter than those that can be cut
             return False
         if DIRECTORY not in self.parts:
             self.parts[DIRECTORY] = any(record.startswith(DIRECTORY) for record in self.records)
@@ -230,6 +258,13 @@ class Listing:
 
     def get(self, path: bytes) -> bytes | None:
         """Return the record at ``path``, or ``None``."""
+        if self._origin is not None:
+            before, _, changes = self._origin
+            return changes[path] if path in changes else before.get(path)
+        directory, _, name = path.rpartition(b"/")
+        part = self._directories.get(directory)
+        if part is not None:  # cut out already, and far smaller
+            return part.get(name)
         at = self.at(path)
         return self.record_at(at) if self.is_at(at, path) else None
 
@@ -237,9 +272,9 @@ class Listing:
         """Return what lies below ``directory`` with paths relative to it; ``b""`` or ``b"."`` is the whole."""
         if directory in (b"", b"."):
             return self
-        found: Listing | None = self.parts.get(directory)
+        found = self._directories.get(directory)
         if found is None:
-            found = self.parts[directory] = self._under(directory + b"/")
+            found = self._directories[directory] = self._under(directory + b"/")
         return found
 
     def _under(self, prefix: bytes) -> Listing:
@@ -290,24 +325,27 @@ class Listing:
         found = self.text.find(b"\0" + line + b"\0", max(0, low - 1))
         return found + 1 if found != -1 else len(self.text) - len(line)
 
-    def _text_of(self, parts: Sequence[slice]) -> bytes | None:
-        """Return the text of the entries at the positions ``parts``, ``None`` where to cut it out is no less work."""
-        is_at_hand = self.has_text or (self.before is not None and self.before.has_text)
-        if not is_at_hand or len(parts) > _PARTS_CUT_OUT:
-            return None
+    def _pieces(self) -> Iterator[bytes | memoryview]:
+        """Yield what :attr:`text` is made of, each behind a NUL byte: at best, parts of what is joined already."""
+        whole, parts = self._part_of or (self, [])
+        is_at_hand = whole.has_text or (whole.before is not None and whole.before.has_text)
+        if not is_at_hand or not 0 < len(parts) <= _PARTS_CUT_OUT:
+            if len(self):
+                yield self.text
+            return
+        text = memoryview(whole.text)
         begin = 0
-        found: list[bytes] = []
         for part in parts:
-            begin = self.offset(part.start, begin)
-            end = self.offset(part.stop, begin)
-            found.append(self.text[begin : end - 1])
-        return b"\0".join(found)
+            begin = whole.offset(part.start, begin)
+            end = whole.offset(part.stop, begin)
+            yield text[begin : end - 1]
 
     def digest(self) -> str:
         """Return the SHA-256 hex of the entries as ``record TAB path NUL``."""
         if not self._digest:
-            whole = hashlib.sha256(self.text)
-            if len(self):
+            whole = hashlib.sha256()
+            for piece in self._pieces():
+                whole.update(piece)
                 whole.update(b"\0")
             self._digest = whole.hexdigest()
         return self._digest

@@ -112,10 +112,10 @@ class FileChanges:
         kept = (counting.path_at(at) for part in counting.spans(directory) for at in range(part.start, part.stop))
         if not all(self._is_new(_under(place, name)) for name in kept):
             return False
-        full = _under(place, directory)
-        here = (self._whole.path_at(at) for part in self._whole.spans(full) for at in range(part.start, part.stop))
+        whole, full = self._whole.under(place), _under(place, directory)
+        here = (whole.path_at(at) for part in whole.spans(directory) for at in range(part.start, part.stop))
         before = (name for part in self._paths.spans(full) for name in self._paths.paths[part])
-        return any(not self._is_new(name) for name in (*here, *before))
+        return any(not self._is_new(name) for name in (*(_under(place, name) for name in here), *before))
 
     def _is_new(self, path: bytes) -> bool:
         return path in self._records and self._records[path] is None
@@ -123,7 +123,7 @@ class FileChanges:
     def _has_directory(self, place: bytes, path: bytes) -> bool:
         """Return whether the directory of ``path`` holds anything now."""
         parent = path.rpartition(b"/")[0]
-        return not parent or bool(self._whole.spans(_under(place, parent)))
+        return not parent or bool(self._whole.under(place).spans(parent))
 
 
 def _under(place: bytes, path: bytes) -> bytes:

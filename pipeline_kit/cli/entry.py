@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipeline_kit.app.ahead import Beginning
 
 _EPIPE_CODE = 141
+_KEPT = 1 << 24
+"""Bytes: what takes this much or less is kept when it is freed, and used again."""
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """What is loaded and read lives until the end: to look through it again and again took 20 of 400 ms."""
 
@@ -26,6 +28,7 @@ def run() -> NoReturn:
         print(f"pipeline-kit {__version__}")  # noqa: T201 - this is the command line
         sys.exit(0)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    bytes(_KEPT)  # to free a large block makes glibc keep such blocks (mallopt(3)): else each page is fetched anew
     _insist_on_utf8()
     _replace_closed_streams()
     from pipeline_kit.app.outset import set_out

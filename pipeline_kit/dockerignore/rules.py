@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline_kit.dockerignore.matching import any_of, can_match_in, matches_all_in
@@ -87,10 +88,16 @@ class IgnoreRules:
         return [required_piece(pattern) for pattern in self.patterns if not pattern.exception]
 
     @cached_property
-    def _any_piece(self) -> re.Pattern[bytes] | None:
-        """Return a search for any of the pieces, ``None`` where a pattern may match without one."""
-        known = [piece for piece in self._pieces if piece is not None]
-        return re.compile(b"|".join(map(re.escape, known)) or rb"(?!)") if len(known) == len(self._pieces) else None
+    def _searches(self) -> list[re.Pattern[bytes]] | None:
+        """Return searches for all of the pieces, ``None`` where a pattern may match without one.
+
+        One for each first byte takes a fraction of the time of one for all: it goes from one such byte to the next.
+        """
+        if None in self._pieces:
+            return None
+        known = sorted({piece for piece in self._pieces if piece is not None})
+        groups = (b"|".join(map(re.escape, group)) for _, group in groupby(known, itemgetter(0)))
+        return [re.compile(group) for group in groups]
 
     def _may_exclude_any(self, listing: Listing) -> bool:
         """Return whether any pattern that excludes could match anything listed; False is certain.
@@ -98,14 +105,14 @@ class IgnoreRules:
         Most checkouts hold nothing that is ignored. A text search for what every match must contain shows that for a
         whole context at once, a hundred times faster than asking path by path.
         """
-        if not self or self._any_piece is None:
+        if not self or self._searches is None:
             return bool(self)
         known = listing.parts.get(id(self))
         if known is None:
             before = listing.before
             is_patched = before is not None and before.has_text and not self._may_exclude_any(before)
             text = b"\0".join(listing.added or ()) if is_patched else listing.text
-            known = self._any_piece.search(text) is not None, self
+            known = any(search.search(text) for search in self._searches), self
             listing.parts[id(self)] = known  # with the rules, whose id is then nobody else's
         return bool(known[0])
 

@@ -96,6 +96,13 @@ def test_the_root_is_the_whole(root: bytes) -> None:
     assert listing.under(root) == listing
 
 
+def test_a_directory_may_be_called_like_a_mode() -> None:
+    """What is remembered of a listing by kind is not taken for what lies below a directory."""
+    listing = Listing.of([(b"040000/x", RECORD)])
+    assert not listing.holds_directories
+    assert listing.under(b"040000").paths == [b"x"]
+
+
 def test_under_stops_at_names_around_the_slash() -> None:
     """Bytes just before and after the slash do not confuse the search."""
     listing = Listing.of([(name, RECORD) for name in (b"a", b"a-b", b"a.b", b"a/x", b"a0", b"a/\xff", b"ab/x")])

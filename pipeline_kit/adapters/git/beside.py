@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import is_bare, is_directory, scan
-from pipeline_kit.adapters.git.find import TESTS
+from pipeline_kit.adapters.git.find import MARK, TESTS
 from pipeline_kit.adapters.git.met import Met
 from pipeline_kit.adapters.process import adopt, start
 from pipeline_kit.adapters.programs import find_program
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline_kit.snapshot import Listing
 
 _GIT_FILE = b"/.git"
-_NO_PLACE = (b"-", b"(", b")", b",", b"!")
+_NO_PLACE = (b"-", b"(", b")", b",", b"!", MARK.encode())
 
 
 @value_class()

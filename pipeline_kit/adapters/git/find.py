@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from pipeline_kit.adapters.programs import find_program
+from pipeline_kit.named_tuple import NamedTuple
 
 # The commonest first: a name is compared only of what is no file.
-TESTS = ("-type", "f", "-print0", "-o", "-name", ".git", "-prune", "-o", "-printf", r"/%y%p\0")
+TESTS = ("-type", "f", "-print0", "-o", "-name", ".git", "-prune", "-o", "-printf", r"\001%y%p\0")
 """What find is asked (find(1)); BSD's knows no ``-printf``. What is called ``.git`` and is no file it passes by."""
+MARK = "\x01"
+"""Stands before what is no file: one byte that few names hold, and none begins with here, is found at once."""
 LARGE_INDEX = 1 << 20
 """Bytes of an index, about 10,000 files, from which on find looks for what lies beside it."""
 
@@ -60,7 +62,7 @@ def spawn_find(directory: str) -> Finding | None:
     """Let find look at ``directory``, ``None`` where there is no find, or nowhere to write to."""
     program = find_program("find", os.environ.get("PATH", os.defpath))
     start = os.path.relpath(directory)
-    if program is None or start.startswith("-") or not hasattr(os, "memfd_create"):
+    if program is None or start.startswith(("-", MARK)) or not hasattr(os, "memfd_create"):
         return None
     stdout, stderr = (os.memfd_create("output", os.MFD_CLOEXEC) for _ in range(2))
     actions = [

@@ -11,10 +11,11 @@ second of the file's previous change (git compares change times by whole seconds
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import shown_all
 from pipeline_kit.errors import CheckoutError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.snapshot import Listing
 from pipeline_kit.uncut import Uncut
 from pipeline_kit.values import field, replace, value_class
@@ -97,8 +98,10 @@ def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_lengt
         entries = [entry for entry in entries if entry.startswith(prefix, path_start)]
     whole = uncut = Uncut(entries, _MODE.start, path_start + len(prefix))
     if asked != [b""]:
-        parts = spans(entries, asked, uncut.path_of)
-        uncut = uncut._replace(entries=[entry for part in parts for entry in entries[part]])
+        chosen: list[bytes] = []
+        for part in spans(entries, asked, uncut.path_of):
+            chosen += entries[part]
+        uncut = uncut.of(chosen)
     if is_plain:
         return Index(Listing.of_entries(uncut), whole=Listing.of_entries(whole))
     return _flagged(uncut, id_end)
