@@ -165,6 +165,21 @@ def test_find_begins_in_a_large_checkout_wherever_one_stands(
     assert tree.listing(["."]) == DirectoryTree(large.root).listing(["."])
 
 
+def test_a_checkout_may_be_called_like_what_find_marks(
+    large: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its own name stands before every path, what is no file cannot be told from what is."""
+    moved = large.root.rename(tmp_path / f"{find.MARK}d")
+    (moved / "app/new").write_text("1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(find, "LARGE_INDEX", 0)
+    begun = outset.set_out(["-C", moved.name, "tag"], {})
+    assert begun is not None
+    assert begun.finding is None
+    tree = _tree(ahead_module.Beginning(begun))
+    assert tree.listing(["."]) == DirectoryTree(moved).listing(["."])
+
+
 def test_find_ends_where_git_cannot_begin(large: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """No process and no descriptor is left; the command meets the error again."""
     monkeypatch.setattr(find, "LARGE_INDEX", 0)

@@ -308,6 +308,11 @@ NAMES = [
     b":(top)x",
     b"*",
     b"a" * 255,
+    b"\x01",
+    b"\x01d",
+    b"\x01dx\x01",
+    b"in\x01dside",
+    b"\x01d.\x01l",
 ]
 
 
