@@ -265,8 +265,10 @@ class Listing:
         part = self._directories.get(directory)
         if part is not None:  # cut out already, and far smaller
             return part.get(name)
+        if self._cut is not None:
+            return self._cut.get(path)
         at = self.at(path)
-        return self.record_at(at) if self.is_at(at, path) else None
+        return self.records[at] if self.is_at(at, path) else None
 
     def under(self, directory: bytes) -> Listing:
         """Return what lies below ``directory`` with paths relative to it; ``b""`` or ``b"."`` is the whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,12 @@ class Uncut:
     def of(self, entries: list[bytes]) -> Uncut:
         """Return other ``entries`` that are cut alike."""
         return Uncut(entries, self._record_start, self.path_start)
+
+    def get(self, path: bytes) -> bytes | None:
+        """Return the record at ``path``, or ``None``."""
+        entries, path_of = self.entries, self.path_of
+        at = bisect_left(entries, path, key=path_of)
+        return self.record_of(entries[at]) if at < len(entries) and path_of(entries[at]) == path else None
 
     def paths(self) -> list[bytes]:
         """Return every path."""

@@ -56,12 +56,15 @@ def causes(project: Project, tagged: Tagged, names: Iterable[str], around: Surro
 
 
 def _earlier(project: Project, around: Surroundings) -> Iterator[tuple[str, str]]:
-    """Yield the commits to compare with, by name and full id, each once and not before it is needed."""
+    """Yield the commits to compare with, by name and full id, each once and not before it is needed.
+
+    HEAD is its own id where nothing came before it: that spares a process.
+    """
     if project.history is None:
         return
     seen: set[str] = set()
     for rev in filter(None, (around.base_commit, "HEAD", "HEAD^")):
-        commit = project.history.resolve(rev)
+        commit = rev if rev == "HEAD" and not seen else project.history.resolve(rev)
         if commit is not None and commit not in seen:
             seen.add(commit)
             yield rev, commit

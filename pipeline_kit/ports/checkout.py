@@ -49,10 +49,10 @@ class Tree(Protocol):
         ...
 
     def changed_since(self, commit: str, also: str, *, is_head: bool = False) -> Since | None:
-        """Return the root-relative paths, of those last listed and ``also``, that may differ from ``commit`` (full id).
+        """Return the root-relative paths, of those last listed and ``also``, that may differ from ``commit``.
 
-        ``is_head``: it is what HEAD named when the run began. ``None`` where only comparing the listings can tell. A
-        submodule counts as one path.
+        That is a full id or ``HEAD``; ``is_head``: it is what HEAD named when the run began. ``None`` where only
+        comparing the listings can tell. A submodule counts as one path.
         """
         ...
 

@@ -55,7 +55,8 @@ class WorkTree:
     allowed: AbstractSet[str] = field(default=frozenset(), compare=False)
     """Of :data:`pipeline_kit.allowances.ALLOWABLE`; may still grow until the first listing."""
     _early: list[Questions] = field(default_factory=list, init=False, repr=False, compare=False)
-    _back: list[Running] = field(default_factory=list, init=False, repr=False, compare=False)
+    _back: list[Running | None] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What :meth:`look_back` asks for, ``None`` before it has begun."""
     _guesses: list[Guess] = field(default_factory=list, init=False, repr=False, compare=False)
     """Of the listing that comes next."""
     _last: list[tuple[Survey, frozenset[bytes], Listing]] = field(
@@ -79,19 +80,22 @@ class WorkTree:
             take_over(finding, self.root).close()
 
     def look_back(self) -> None:
-        """Let git begin to tell what differs from HEAD, which :meth:`changed_since` is most often asked.
+        """Let git tell what differs from HEAD, which :meth:`changed_since` is most often asked, beside our own work.
 
-        To be followed by that or by :meth:`close`.
+        It begins when git has compared what is tracked for the next listing: until then every processor is busy. To be
+        followed by :meth:`changed_since` or by :meth:`close`.
         """
         if not self._back:
-            self._back.append(self.repository.git.start([*LIST_SINCE, "--cached", "HEAD", "--"], is_patient=True))
+            self._back.append(None)
 
     def close(self) -> None:
         """End what :meth:`start_early` and :meth:`look_back` began and nobody used."""
         while self._early:
             self._early.pop().close()
         while self._back:
-            self._back.pop().close()
+            begun = self._back.pop()
+            if begun is not None:
+                begun.close()
 
     def listing(
         self, directories: Sequence[str], *, include_git: bool = False, unsent: Unsent | None = None
@@ -107,6 +111,8 @@ class WorkTree:
         if include_git or guess.asked != asked or guess.unsent is not unsent:
             guess = Guess()
         survey = self._survey(self._base, asked, guess, include_git=include_git, unsent=unsent)
+        if self._back == [None]:
+            self._back[:] = [self.repository.git.start([*LIST_SINCE, "--cached", "HEAD", "--"])]
         self._refuse_incomplete(survey, asked, unsent)
         found = self._differences(survey.unproven, survey.beside, guess.found.hashed.records, unsent)
         if LFS_POINTER not in self.allowed:
@@ -188,9 +194,9 @@ class WorkTree:
 
     def _staged_since(self, commit: str, git: Git, *, is_head: bool) -> bytes:
         """Return git's list of what the index has otherwise than ``commit``."""
-        begun = self._back[0].answer() if self._back and is_head else None
-        if begun is not None and begun.status == 0:
-            return begun.stdout
+        begun = self._back[0] if self._back and is_head else None
+        if begun is not None and (answer := begun.answer()).status == 0:
+            return answer.stdout
         return git.run([*LIST_SINCE, "--cached", commit, "--"])
 
     def describe(self) -> str:
