@@ -97,21 +97,28 @@ class FileChanges:
                 above_new.update(directories_above(path))
             elif _is_bare(path, counting):
                 return None
-        if any(self._was_bare(place, directory, counting) for directory in above_new):
+        if self._any_was_bare(place, above_new, counting):
             return None
         removed = _counting(sources, context, Listing.of(gone), is_whole=counting is sent)
         if any(not self._has_directory(place, path) for path, _ in gone if path not in removed):
             return None
         return found + [Change("file", file_name(context, path), "removed") for path in removed]
 
-    def _was_bare(self, place: bytes, directory: bytes, counting: Listing) -> bool:
-        """Return whether a ``directory`` above something new may have counted for its own sake in the commit.
+    def _any_was_bare(self, place: bytes, above_new: Iterable[bytes], counting: Listing) -> bool:
+        """Return whether any directory above something new may have counted for its own sake in the commit."""
+        filled: set[bytes] = set()
+        for directory in sorted(above_new, reverse=True):  # what lies below comes first
+            if directory in filled:
+                continue
+            kept = (counting.path_at(at) for part in counting.spans(directory) for at in range(part.start, part.stop))
+            if not all(self._is_new(_under(place, name)) for name in kept):
+                filled.update(directories_above(directory))
+            elif self._held_something(place, directory):
+                return True
+        return False
 
-        So do directories that hold something of which nothing is sent.
-        """
-        kept = (counting.path_at(at) for part in counting.spans(directory) for at in range(part.start, part.stop))
-        if not all(self._is_new(_under(place, name)) for name in kept):
-            return False
+    def _held_something(self, place: bytes, directory: bytes) -> bool:
+        """Return whether a ``directory`` of which all that is sent is new held anything in the commit."""
         whole, full = self._whole.under(place), _under(place, directory)
         here = (whole.path_at(at) for part in whole.spans(directory) for at in range(part.start, part.stop))
         before = (name for part in self._paths.spans(full) for name in self._paths.paths[part])
