@@ -55,8 +55,12 @@ class Uncut:
 
     def text(self) -> bytes:
         """Return what :attr:`Listing.text` is."""
-        records, paths = map(self.record_of, self.entries), map(self.path_of, self.entries)
-        return b"\0".join(map(b"\t".join, zip(records, paths, strict=True)))
+        count = len(self.entries)
+        pieces = [b"\t"] * (4 * count)  # all in one list: to join each line first takes an eighth more
+        pieces[0::4] = map(self.record_of, self.entries)
+        pieces[2::4] = map(self.path_of, self.entries)
+        pieces[3::4] = [b"\0"] * count
+        return b"".join(pieces[:-1])
 
     def entry(self, path: bytes, record: bytes) -> bytes:
         """Return an entry for a ``record`` of :data:`PLAIN` bytes that can be cut as these are."""

@@ -13,7 +13,7 @@ from pipeline_kit.config import DirectoryContext
 from pipeline_kit.content_tag import Change, changes
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import phrase_files
-from pipeline_kit.snapshot import Listing, directories_above
+from pipeline_kit.snapshot import directories_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -132,12 +132,13 @@ def _chained(
 
 def _among(changed: Iterable[bytes]) -> IsTouched:
     """Return whether any of the paths ``changed`` is a place, lies in it, or is a submodule that holds it."""
-    listing = Listing.of((path, b"") for path in changed)
+    named = frozenset(changed)
+    above = {directory for path in named for directory in directories_above(path)}
 
     def is_touched(place: bytes) -> bool:
-        if place in (b"", b".") or listing.spans(place):
+        if place in (b"", b".") or place in named or place in above:
             return True
-        return any(listing.get(directory) is not None for directory in directories_above(place))
+        return any(directory in named for directory in directories_above(place))
 
     return is_touched
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_kit.adapters.filesystem import shown_all
 from pipeline_kit.errors import CheckoutError
+from pipeline_kit.late_pattern import late_pattern
 from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.snapshot import Listing
 from pipeline_kit.uncut import Uncut
@@ -33,6 +34,8 @@ _FLAG = slice(0, 1)
 _MODE = slice(2, 8)
 _ID_START = 9
 _PLAIN = (b"H 100644 ", b"H 100755 ", b"H 120000 ")
+_ODD = late_pattern(rb"\0(?!H 1(?:00644|00755|20000) |\Z)")
+"""Finds an entry, not the first, that is no file or link, or has a flag."""
 _GITLINK = b"160000"
 _SHA1_HEX = 40
 
@@ -93,7 +96,7 @@ def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_lengt
     entries.pop()
     id_end = _ID_START + id_length
     path_start = id_end + len(b" 0\t")
-    is_plain = id_length == _SHA1_HEX and _is_plain(raw, len(entries))
+    is_plain = id_length == _SHA1_HEX and _is_plain(raw)
     if prefix:
         entries = [entry for entry in entries if entry.startswith(prefix, path_start)]
     whole = uncut = Uncut(entries, _MODE.start, path_start + len(prefix))
@@ -107,13 +110,9 @@ def parse_entries(raw: bytes, prefix: bytes, asked: Sequence[bytes], *, id_lengt
     return _flagged(uncut, id_end)
 
 
-def _is_plain(raw: bytes, missing: int) -> bool:
-    """Return whether all ``missing`` entries are files or links without flags: a search for each kind that there is."""
-    for start in _PLAIN:
-        missing -= raw.count(b"\0" + start) + raw.startswith(start)
-        if not missing:
-            break
-    return not missing
+def _is_plain(raw: bytes) -> bool:
+    """Return whether all entries are files or links without flags."""
+    return (not raw or raw.startswith(_PLAIN)) and _ODD.search(raw) is None
 
 
 def spans(
