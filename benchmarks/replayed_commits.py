@@ -59,11 +59,11 @@ class SharedTree:
             self.blobs[record] = self.tree.read(path)
         return self.blobs[record]
 
-    def read_link(self, path: str) -> str:
-        """Return a link's text, ``""`` when there is none."""
+    def look(self, path: str) -> bytes | str | None:
+        """Return a link's text, else a file's bytes, or ``None``."""
         record = self._record(path)
         is_link = self._whole is None or (record is not None and record.startswith(LINK))
-        return self.tree.read_link(path) if is_link else ""
+        return self.tree.look(path) if is_link else self.read(path)
 
     def _record(self, path: str) -> bytes | None:
         whole = self._all()

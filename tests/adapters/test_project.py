@@ -88,6 +88,7 @@ def test_a_tree_tells_a_link_from_a_file(
     tree, history = open_tree(checkout.root)
     assert history is not None
     commit = history.commit_tree(checkout.git("rev-parse", "HEAD").strip())
+    assert commit is not None
     for found in (tree, commit, DirectoryTree(checkout.root)):
         assert found.look("place/config/app/file") == b"content"
         assert found.look("place/config/to-app/file") == b"content"
