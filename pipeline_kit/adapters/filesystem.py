@@ -178,16 +178,13 @@ def read_inside(base: bytes, path: str) -> bytes | None:
 
 def look_inside(base: bytes, path: str) -> bytes | str | None:
     """Return what :func:`read_inside` does, but where ``path`` itself is a link its text. Raises the same."""
-    clean = clean_path(path)
-    if not _shows_descriptors():
-        return link_text(base, path) or read_inside(base, path)
     try:
-        handle = os.open(base + clean, _FLAGS)
+        handle = _open_plain(base, clean_path(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:  # a link, or what may not be read
-        return link_text(base, path) or read_inside(base, path)
-    return _content(handle) if _is_at(handle, base + clean) else read_inside(base, path)
+    except OSError:  # which reading it tells
+        handle = None
+    return _content(handle) if handle is not None else link_text(base, path) or read_inside(base, path)
 
 
 def _content(handle: int) -> bytes | None:
@@ -210,18 +207,27 @@ def _read_all(handle: int, size: int) -> bytes:
 
 def _open_inside(base: bytes, path: bytes) -> int | None:
     """Open what ``path`` leads to, ``None`` where that is outside; opens nothing outside but a plain last name."""
-    if _shows_descriptors():
-        # One question to the kernel instead of one for each directory on the way.
-        try:
-            handle = os.open(base + path, _FLAGS)
-        except OSError as error:
-            if error.errno != errno.ELOOP:  # else a link, to be followed
-                raise
-        else:
-            if _is_at(handle, base + path):
-                return handle
+    handle = _open_plain(base, path)
+    if handle is not None:
+        return handle
     full = os.path.realpath(base + path)
     return os.open(full, _FLAGS) if full.startswith(base) else None
+
+
+def _open_plain(base: bytes, path: bytes) -> int | None:
+    """Open what lies at ``path`` itself, ``None`` where that is a link, or behind one, or where it cannot be told.
+
+    One question to the kernel instead of one for each directory on the way.
+    """
+    if not _shows_descriptors():
+        return None
+    try:
+        handle = os.open(base + path, _FLAGS)
+    except OSError as error:
+        if error.errno != errno.ELOOP:  # else a link
+            raise
+        return None
+    return handle if _is_at(handle, base + path) else None
 
 
 def _is_at(handle: int, full: bytes) -> bool:

@@ -13,7 +13,6 @@ from pipeline_kit.config import DirectoryContext
 from pipeline_kit.content_tag import Change, changes
 from pipeline_kit.errors import PipelineKitError
 from pipeline_kit.plan import phrase_files
-from pipeline_kit.snapshot import directories_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -81,8 +80,9 @@ def _differences(
     try:
         since = project.tree.changed_since(commit, project.in_tree(project.config_path.name), is_head=is_head)
         if since is not None:
-            wanted = _touched(project, tagged, _among(since.records), wanted) if since.records else []
-            found = _told_by_path(project, tagged, since, wanted)
+            quick = FileChanges(project.prefix, tagged.whole, since.records)
+            wanted = _touched(project, tagged, quick.touches, wanted) if since.records else []
+            found = _told_by_path(project, tagged, since, quick, wanted)
         left = [name for name in wanted if name not in found]
         if left:
             found |= _compared(project, tagged, commit, left, around)
@@ -92,13 +92,12 @@ def _differences(
 
 
 def _told_by_path(
-    project: Project, tagged: Tagged, since: Since, names: Sequence[str]
+    project: Project, tagged: Tagged, since: Since, quick: FileChanges, names: Sequence[str]
 ) -> dict[str, tuple[Change, ...]]:
     """Return what differs in those of ``names`` of which the paths that differ tell it."""
     config = project.in_tree(project.config_path.name).encode("utf-8", "surrogateescape")
     if not since.is_exact or config in since.records:
         return {}
-    quick = FileChanges(project.prefix, tagged.whole, since.records)
     told = {name: quick.of(tagged.sources[name], tagged.keyed[name]) for name in names}
     return {name: changed for name, changed in told.items() if changed is not None}
 
@@ -128,19 +127,6 @@ def _chained(
         changed = [Change("image", need, "changed") for need in needs[name] if all_found.get(need)]
         all_found[name] = (*found.get(name, ()), *changed)
     return all_found
-
-
-def _among(changed: Iterable[bytes]) -> IsTouched:
-    """Return whether any of the paths ``changed`` is a place, lies in it, or is a submodule that holds it."""
-    named = frozenset(changed)
-    above = {directory for path in named for directory in directories_above(path)}
-
-    def is_touched(place: bytes) -> bool:
-        if place in (b"", b".") or place in named or place in above:
-            return True
-        return any(directory in named for directory in directories_above(place))
-
-    return is_touched
 
 
 def _unlike(tagged: Tagged, tree: Tree) -> IsTouched:

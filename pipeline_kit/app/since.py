@@ -55,6 +55,15 @@ class FileChanges:
             found += told
         return tuple(sorted(found))
 
+    def touches(self, place: bytes) -> bool:
+        """Return whether any path that may differ is ``place``, lies in it, or is a submodule that holds it."""
+        if place in (b"", b".") or self._holds_any(place):
+            return True
+        return any(directory in self._records for directory in directories_above(place))
+
+    def _holds_any(self, place: bytes) -> bool:
+        return place in self._records or place in self._parents
+
     def _place(self, path: str) -> bytes:
         return in_tree(self._prefix, path).encode("utf-8", "surrogateescape")
 
@@ -62,15 +71,14 @@ class FileChanges:
         """Return whether a file that steers the build is as it is in the commit, or is in neither."""
         if path not in self._same:
             place = self._place(path)
-            is_named = place in self._records or place in self._parents
-            self._same[path] = not is_named and not (self._whole.get(place) or b"").startswith(LINK)
+            self._same[path] = not self._holds_any(place) and not (self._whole.get(place) or b"").startswith(LINK)
         return self._same[path]
 
     def _below(self, place: bytes) -> dict[bytes, bytes | None]:
         """Return the differing paths at or below ``place``, relative to it."""
         if place == b".":
             return dict(self._records)
-        if place not in self._parents and place not in self._records:
+        if not self._holds_any(place):
             return {}
         cut = len(place) + 1
         paths = [path for part in self._paths.spans(place) for path in self._paths.paths[part]]

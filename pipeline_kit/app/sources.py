@@ -103,7 +103,8 @@ class Reader:
         presumed = self.tree.presumed(directories, unsent=unsent)
         if presumed is not None:
             self.whole = presumed
-            self._prepare(images, read)
+            for image in images:
+                self._prepare(image, read[image.name])
         listed = self.tree.listing(directories, unsent=unsent)
         if listed is not presumed:
             self._filtered.clear()
@@ -162,18 +163,12 @@ class Reader:
             )
         return self._uses[place]
 
-    def _prepare(self, images: Iterable[ImageConfig], read: Mapping[str, _Read]) -> None:
+    def _prepare(self, image: ImageConfig, read: _Read) -> None:
         """Work out, while git still looks whether anything changed, what each context comes to if nothing did."""
-        done: set[tuple[int, int, str]] = set()
-        for image in images:
-            used = read[image.name].used
-            for name, listing in self._files(image).items():
-                place = id(listing), id(used), name
-                if place not in done:
-                    done.add(place)
-                    reads = used.reads
-                    counting = listing if reads is None else narrow(listing, reads_of(reads, name or None)).listing
-                    counting.digest()
+        for name, listing in self._files(image).items():
+            reads = read.used.reads
+            counting = listing if reads is None else narrow(listing, reads_of(reads, name or None)).listing
+            counting.digest()
 
     def _files(self, image: ImageConfig) -> dict[str, Listing]:
         """Return what is sent of each directory context, by its name; ``""`` is the main one."""

@@ -8,11 +8,11 @@ import os
 from pipeline_kit.adapters.programs import find_program
 from pipeline_kit.named_tuple import NamedTuple
 
-# The commonest first: a name is compared only of what is no file.
-TESTS = ("-type", "f", "-print0", "-o", "-name", ".git", "-prune", "-o", "-printf", r"\001%y%p\0")
-"""What find is asked (find(1)); BSD's knows no ``-printf``. What is called ``.git`` and is no file it passes by."""
 MARK = "\x01"
 """Stands before what is no file: one byte that few names hold, and none begins with here, is found at once."""
+# The commonest first: a name is compared only of what is no file.
+TESTS = ("-type", "f", "-print0", "-o", "-name", ".git", "-prune", "-o", "-printf", f"\\{ord(MARK):03o}%y%p\\0")
+"""What find is asked (find(1)); BSD's knows no ``-printf``. What is called ``.git`` and is no file it passes by."""
 LARGE_INDEX = 1 << 20
 """Bytes of an index, about 10,000 files, from which on find looks for what lies beside it."""
 

@@ -34,7 +34,7 @@ _FLAG = slice(0, 1)
 _MODE = slice(2, 8)
 _ID_START = 9
 _PLAIN = (b"H 100644 ", b"H 100755 ", b"H 120000 ")
-_ODD = late_pattern(rb"\0(?!H 1(?:00644|00755|20000) |\Z)")
+_ODD = late_pattern(rb"\0(?!" + b"|".join(_PLAIN) + rb"|\Z)")
 """Finds an entry, not the first, that is no file or link, or has a flag."""
 _GITLINK = b"160000"
 _SHA1_HEX = 40

@@ -33,7 +33,8 @@ class Questions:
     changed: Running
     search: Search | None = None
     _indexes: dict[tuple[bytes, ...], Index] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _attributes: list[list[bytes]] = field(default_factory=list, init=False, repr=False, compare=False)
+    attributes: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The ``.gitattributes`` files in the index, once that has been asked for."""
 
     def close(self) -> None:
         """End every process."""
@@ -48,13 +49,8 @@ class Questions:
         if place not in self._indexes:
             raw = self.entries.result()  # not kept: it takes as much memory as all that is made of it
             self._indexes[place] = parse_entries(raw, prefix, asked, id_length=id_length)
-            self._attributes[:] = [tracked_attributes(raw)]
+            self.attributes[:] = tracked_attributes(raw)
         return self._indexes[place]
-
-    @property
-    def attributes(self) -> list[bytes]:
-        """Return the ``.gitattributes`` files in the index, once that has been asked for."""
-        return self._attributes[0]
 
 
 def ask(
