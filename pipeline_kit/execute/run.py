@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 PUBLISHED_AT_ONCE = 4
 """Images pushed or tagged at the same time (faults table: at most four pushes for a host)."""
-_LONGEST_WAIT = 4.0
-"""Seconds before content tags are looked at once more, at the most."""
-_ROUNDS = 3
-"""How often aliases are looked at after they moved."""
+LONGEST_WAIT = 4.0
+"""Seconds before content tags, or aliases, are looked at once more, at the most."""
+_ROUNDS = 10
+"""How often aliases are looked at after they moved, while older runs keep overwriting them."""
 SETTLE_SECONDS = 0.3
-"""How long after: a run that looked before we wrote has written by then, unless something held it up."""
+"""How long after, at the least: a run that looked before we wrote has written by then, unless something held it up."""
 
 
 class Step(NamedTuple):
@@ -115,11 +115,14 @@ class Run:
         if any(outcome.exit_code or outcome.status is Status.BLOCKED for outcome in self.outcomes.values()):
             return
         there = [image for image in self.plan.images.values() if image.aliases and self.outcomes[image.name].digest]
+        slowest = 0.0
         for image in there:  # one after the other: an interruption leaves the rest where they were
+            began = time.monotonic()
             self._move(image, is_newer)
+            slowest = max(slowest, (time.monotonic() - began) / len(image.aliases))
         is_settled = self.force or not any(self._moved(image) for image in there)
         for _ in range(0 if is_settled else _ROUNDS):
-            self.pause(SETTLE_SECONDS)
+            self.pause(max(SETTLE_SECONDS, min(LONGEST_WAIT, 2 * slowest)))
             overtaken = self._overtaken(there)
             for image in there:
                 self._move_again(image, overtaken.get(image.name, ()), is_newer)
@@ -224,7 +227,7 @@ class Run:
         there = [request.name for request in requests if self.outcomes[request.name].digest]
         if not there or self.force:
             return
-        self.pause(min(_LONGEST_WAIT, 4 * self.slowest))
+        self.pause(min(LONGEST_WAIT, 4 * self.slowest))
         tags = [parse_reference(self.plan.images[name].reference) for name in there]
         for name, tagged, answer in zip(there, tags, self.registry.observe_all(tags), strict=True):
             outcome, image = self.outcomes[name], self.plan.images[name]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def scene(tmp_path: Path, registry_host: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultScene]:
     """Give a project that no registry has seen; nobody waits for other runners, since there are none."""
-    monkeypatch.setattr("pipeline_kit.execute.run._LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("pipeline_kit.execute.run.LONGEST_WAIT", 0.0)
     monkeypatch.setattr("pipeline_kit.execute.run.SETTLE_SECONDS", 0.0)
     with FaultProxy(registry_host) as proxy:
         root = tmp_path / "repository"

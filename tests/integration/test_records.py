@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 import secrets
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +25,7 @@ from pipeline_kit.record import Stamp
 from pipeline_kit.reference import Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     import stack
@@ -31,13 +35,38 @@ RUNS = 8
 
 
 @dataclass
+class Rounds:
+    """The waits of runs at once, by run: no run looks again before whatever the others had begun to write is written.
+
+    That is what the wait before the look is for. Here any number of threads share a machine, so no time is certain.
+    """
+
+    runs: Collection[int]
+    passed: dict[int, float] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait(self, run: int) -> None:
+        """Wait until every other run has come as far as ``run``, or has ended."""
+        with self.changed:
+            reached = self.passed[run] = self.passed.get(run, 0) + 1
+            self.changed.notify_all()
+            assert self.changed.wait_for(lambda: all(self.passed.get(it, 0) >= reached for it in self.runs), 120)
+
+    def end(self, run: int) -> None:
+        """Let no run wait for this one any more."""
+        with self.changed:
+            self.passed[run] = math.inf
+            self.changed.notify_all()
+
+
+@dataclass
 class Branch:
     """A branch in shallow clones, where no run knows another's commit, and the images its runs push."""
 
     registry: RealRegistry
     repository: Reference
 
-    def run(self, number: int) -> str:
+    def run(self, number: int, pause: Callable[[float], None] = time.sleep) -> str:
         """Do what the run of commit ``number`` does after its build: leave a record, move main; return its digest."""
         commit, key = f"{number:040d}", f"{number:064x}"
         labels = {KEY_LABEL: key, REVISION_LABEL: commit}
@@ -47,7 +76,7 @@ class Branch:
         try:
             facts = RunFacts(Stamp(commit, 1_700_000_000 + number, "refs/heads/main", "github", 50 + number, 1))
             inputs = {"api": KeyInputs("d" * 40, ("linux/amd64",))}
-            run = Run(plan, client, recorder=Recorder(client, facts, inputs))
+            run = Run(plan, client, recorder=Recorder(client, facts, inputs), pause=pause)
             assert run.recorder is not None
             run.recorder.record(plan.images["api"], pushed.digest, 1.0, Status.BUILT)
             run.outcomes["api"].status = Status.BUILT
@@ -109,8 +138,16 @@ def test_runs_at_once_in_any_order_leave_the_newest(branch: Branch, seed: int) -
     """Eight runners move one alias at the same time."""
     order = list(range(1, RUNS + 1))
     random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    rounds = Rounds(order)
+
+    def run(number: int) -> str:
+        try:
+            return branch.run(number, lambda _: rounds.wait(number))
+        finally:
+            rounds.end(number)
+
     with ThreadPoolExecutor(RUNS) as pool:
-        digests = dict(zip(order, pool.map(branch.run, order), strict=True))
+        digests = dict(zip(order, pool.map(run, order), strict=True))
     assert branch.main() == digests[RUNS]
 
 

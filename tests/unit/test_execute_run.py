@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from fakes.memory_registry import MemoryRegistry
 from pipeline_kit.content_tag import KEY_LABEL
 from pipeline_kit.errors import EngineUnreachable, Interrupted, PushFailed, RegistryRefused, RegistryUnreachable
 from pipeline_kit.execute.labels import REVISION_LABEL
-from pipeline_kit.execute.run import Run, digests
+from pipeline_kit.execute.run import LONGEST_WAIT, SETTLE_SECONDS, Run, digests
 from pipeline_kit.plan import Action, Candidate, Plan, Status, Verdict, decide
 from pipeline_kit.ports.registry import Observation
 from pipeline_kit.reference import Reference
@@ -69,10 +70,11 @@ class World:
         force: bool = False,
         changed: Callable[[], Collection[str]] = tuple,
         is_newer: Callable[[str], bool | None] = lambda _: None,
+        pause: Callable[[float], None] = lambda _: None,
     ) -> Run:
         """Plan, build, move aliases."""
         plan = self.plan(force=force)
-        run = Run(plan, self.registry, push=push, force=force, pause=lambda _: None)
+        run = Run(plan, self.registry, push=push, force=force, pause=pause)
         if plan.builds:
             run.build(builder, self.requests(plan), recheck=changed, on_event=self.events.append)
         if push:
@@ -320,6 +322,41 @@ def test_an_alias_that_a_newer_run_moved_since_the_plan_stays(world: World) -> N
 
     run = world.run(FakeBuilder(world.registry, meanwhile=move), is_newer=lambda revision: revision == NEW)
     assert [moved.state for moved in run.outcomes["base"].aliases] == ["skipped"]
+
+
+def test_aliases_are_looked_at_until_they_are_left_alone(world: World) -> None:
+    """Older runs that had looked before may write one after the other; the newer run outlasts them."""
+    waits: list[float] = []
+    world.run(FakeBuilder(world.registry))
+    del world.registry.tagged[f"{repository('base')}:main"]
+    older = world.registry.put_image(repository("base"), labels={REVISION_LABEL: NEW}, content="older")
+
+    def overwrite(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) <= 6:
+            world.registry.tagged[f"{repository('base')}:main"] = older
+
+    run = world.run(FakeBuilder(world.registry), is_newer=lambda _: False, pause=overwrite)
+    assert world.alias("base") == run.outcomes["base"].digest
+    assert waits == [SETTLE_SECONDS] * 7
+
+
+def test_the_slower_aliases_move_the_longer_later_they_are_looked_at(world: World) -> None:
+    """Where a look and a write take long, those of other runs do too."""
+    waits: list[float] = []
+
+    def slow(call: str) -> None:
+        if call.endswith(":main"):
+            time.sleep(0.15)
+
+    world.run(FakeBuilder(world.registry))
+    for name in ("base", "api", "web"):
+        del world.registry.tagged[f"{repository(name)}:main"]
+    world.registry.before = slow
+    run = world.run(FakeBuilder(world.registry), pause=waits.append)
+    assert run.outcomes["base"].aliases[0].state == "moved"
+    assert len(waits) == 1
+    assert SETTLE_SECONDS < waits[0] <= LONGEST_WAIT
 
 
 def test_an_alias_on_an_image_without_labels_moves(world: World) -> None:
