@@ -32,6 +32,7 @@ ENV PATH=/bin
 CMD ["sh"]
 """
 _VERSION_FILE = "etc/base-version"
+_PUSHES = 3
 
 
 def seed_base(
@@ -86,11 +87,23 @@ def ensure_pushed(
             return present
         # --provenance=false: a statement about the build's time would give each push another digest.
         words = ["buildx", "build", "--provenance=false", "--quiet", "--push", "--tag", reference, *options]
-        run_docker(engine, [*words, str(folder)])
+        _push(engine, [*words, str(folder)])
         digest = manifest_digest(registry_host, repository, tag)
     if digest is None:
         raise StackError(f"{reference} was pushed, but the registry does not have it")
     return digest
+
+
+def _push(engine: Engine, words: list[str]) -> None:
+    for left in reversed(range(_PUSHES)):
+        try:
+            run_docker(engine, words)
+        except StackError as error:
+            # The registry answers so about a tag that it is just writing (distribution 2.8), and no engine asks again.
+            if not left or "500 Internal Server Error" not in str(error):
+                raise
+        else:
+            return
 
 
 def manifest_digest(registry_host: str, repository: str, reference: str) -> str | None:
