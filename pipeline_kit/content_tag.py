@@ -13,6 +13,7 @@ import hashlib
 from typing import TYPE_CHECKING, Literal
 
 from pipeline_kit.errors import InputError
+from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.reference import is_tag
 from pipeline_kit.values import field, value_class
 
@@ -64,8 +65,7 @@ EXTRA_INPUTS = "\0inputs"
 """Name under which :attr:`KeyInputs.files` holds ``inputs``; no context can be called so."""
 
 
-@value_class(order=True)
-class Change:
+class Change(NamedTuple):
     """One input that differs: ``state`` is seen from the older set of inputs to the newer."""
 
     kind: Kind
@@ -75,8 +75,8 @@ class Change:
 
 def key(inputs: KeyInputs) -> str:
     """Return the key: 64 lower-case hex digits."""
-    parts = (part for triple in sorted(_scalars(inputs) + _listings(inputs)) for part in triple)
-    record = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    triples = sorted(_scalars(inputs) + _listings(inputs))
+    record = b"".join([b"%d:%b" % (len(part), part) for triple in triples for part in triple])
     return hashlib.sha256(f"pipeline-kit content key {FORMAT}\n".encode() + record).hexdigest()
 
 
@@ -129,7 +129,8 @@ def _named_scalars(inputs: KeyInputs) -> dict[tuple[Kind, str], str]:
         ("ssh", dict.fromkeys(inputs.ssh, "")),
     )
     for kind, values in groups:
-        pairs.update({(kind, name): value for name, value in values.items()})
+        if values:  # most are empty
+            pairs.update({(kind, name): value for name, value in values.items()})
     return pairs
 
 

@@ -14,7 +14,7 @@ from pipeline_kit.snapshot import LINK, Listing, blob_id
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipeline_kit.dockerfile import ContextRead
 
@@ -219,8 +219,3 @@ def _step(part: bytes) -> Step | None:
         else:
             pieces.append(re.escape(literal))
     return re.compile(b"".join(pieces), re.DOTALL) if end == len(part) else None
-
-
-def reads_of(reads: Iterable[ContextRead], context: str | None) -> list[ContextRead]:
-    """Return the reads of one context, ``None`` being the main one."""
-    return [read for read in reads if read.context == context]

@@ -54,7 +54,7 @@ class Status(StrEnum):
 class Candidate:
     """One image before the decision: its key, and what the registry said about the tag.
 
-    ``missing_platforms`` are those that the present index lacks. ``causes`` says what differs from an earlier commit.
+    ``missing_platforms`` are those that the present index lacks.
     """
 
     name: str
@@ -73,7 +73,6 @@ class Candidate:
     detail: str = ""
     hint: str = ""
     """What to do about a denied or unknown verdict."""
-    causes: tuple[str, ...] = ()
     aliases: Mapping[str, str | None] = field(default_factory=dict)
     """Alias tags and the digest each has in the registry now; ``None`` where it does not exist."""
     notes: tuple[str, ...] = ()
@@ -149,21 +148,30 @@ class Plan(NamedTuple):
         return next((verdict for verdict in (Verdict.DENIED, Verdict.UNKNOWN) if verdict in blocked), None)
 
 
-def decide(candidates: Mapping[str, Candidate], *, wanted: Collection[str], force: bool, tree: str = "") -> Plan:
+def decide(
+    candidates: Mapping[str, Candidate],
+    *,
+    wanted: Collection[str],
+    force: bool,
+    tree: str = "",
+    causes: Mapping[str, tuple[str, ...]] | None = None,
+) -> Plan:
     """Return the plan for ``wanted`` images and whatever has to be built for them.
 
-    An image that was not asked for is part of the plan only when something that is going to be built needs it.
+    ``causes`` says, by image, what differs from an earlier commit. An image that was not asked for is part of the plan
+    only when something that is going to be built needs it.
     """
     needs = {name: candidate.needs for name, candidate in candidates.items()}
-    ordered = graph.order(needs)
-    stale = {name for name in ordered if name in wanted and _is_stale(candidates[name], force=force)}
+    ordered, chosen = graph.order(needs), set(wanted)
+    stale = {name for name in ordered if name in chosen and _is_stale(candidates[name], force=force)}
     for name in reversed(ordered):
         if name in stale:
             stale.update(need for need in needs[name] if _is_stale(candidates[need], force=False))
-    kept = [name for name in ordered if name in wanted or name in graph.dependencies(needs, stale)]
+    reached = graph.dependencies(needs, stale) | chosen
     planned: dict[str, PlannedImage] = {}
-    for name in kept:
-        planned[name] = _planned(candidates[name], planned, force=force and name in wanted)
+    for name in (name for name in ordered if name in reached):
+        why = causes.get(name, ()) if causes else ()
+        planned[name] = _planned(candidates[name], planned, why, force=force and name in chosen)
     return Plan(planned, tree)
 
 
@@ -184,8 +192,10 @@ def _is_stale(candidate: Candidate, *, force: bool) -> bool:
     return force or candidate.verdict is not Verdict.PRESENT or bool(candidate.missing_platforms)
 
 
-def _planned(candidate: Candidate, planned: Mapping[str, PlannedImage], *, force: bool) -> PlannedImage:
-    action, reasons = _action(candidate, planned, force=force)
+def _planned(
+    candidate: Candidate, planned: Mapping[str, PlannedImage], causes: tuple[str, ...], *, force: bool
+) -> PlannedImage:
+    action, reasons = _action(candidate, planned, causes, force=force)
     return PlannedImage(
         name=candidate.name,
         action=action,
@@ -205,27 +215,26 @@ def _planned(candidate: Candidate, planned: Mapping[str, PlannedImage], *, force
 
 
 def _action(
-    candidate: Candidate, planned: Mapping[str, PlannedImage], *, force: bool
+    candidate: Candidate, planned: Mapping[str, PlannedImage], causes: tuple[str, ...], *, force: bool
 ) -> tuple[Action, tuple[str, ...]]:
     is_uncertain = candidate.verdict in (Verdict.DENIED, Verdict.UNKNOWN)
     if is_uncertain and candidate.is_asked and not (force and candidate.is_unproven):
         return Action.BLOCKED, (candidate.detail or f"the registry's answer is {candidate.verdict}",)
     if not candidate.is_asked:
-        return Action.BUILD, (*candidate.causes, candidate.detail or "offline: the registry was not asked")
+        return Action.BUILD, (*causes, candidate.detail or "offline: the registry was not asked")
     if force:
         return Action.BUILD, ("forced",)
     if candidate.verdict is Verdict.ABSENT:
-        return Action.BUILD, _causes(candidate, planned) or ("tag not in the registry",)
+        return Action.BUILD, (*_rebuilt(candidate, planned), *causes) or ("tag not in the registry",)
     if candidate.missing_platforms:
         return Action.COMPLETE, (f"tag present, without {', '.join(candidate.missing_platforms)}",)
     count = len(candidate.platforms)
     return Action.SKIP, (f"tag present, {count} platform{'s' if count != 1 else ''}",)
 
 
-def _causes(candidate: Candidate, planned: Mapping[str, PlannedImage]) -> tuple[str, ...]:
+def _rebuilt(candidate: Candidate, planned: Mapping[str, PlannedImage]) -> tuple[str, ...]:
     rebuilt = [need for need in candidate.needs if need in planned and planned[need].action is Action.BUILD]
-    bases = tuple(f"base {name} is rebuilt" for name in rebuilt)
-    return (*bases, *candidate.causes)
+    return tuple(f"base {name} is rebuilt" for name in rebuilt)
 
 
 def phrase_files(changed: Mapping[str, str]) -> tuple[str, ...]:

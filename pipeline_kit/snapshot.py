@@ -294,6 +294,14 @@ class Listing:
         cut = len(prefix)
         return Listing([path[cut:] for path in self.paths[low:high]], self.records[low:high])
 
+    def paths_in(self, directory: bytes) -> Iterator[bytes]:
+        """Yield the paths below ``directory`` in byte order; they are looked for one by one."""
+        inside = directory + b"/"
+        at = self.at(inside)
+        while self.is_in(at, inside):
+            yield self.path_at(at)
+            at += 1
+
     def spans(self, path: bytes) -> list[slice]:
         """Return where ``path`` itself and everything below it stand, as slices of the two lists."""
         own = self.at(path)

@@ -108,7 +108,12 @@ class Decider(NamedTuple):
         )
 
     def _answer(self, name: str, place: Place) -> Observation:
-        return self.asked.get(place.tagged, NOT_ASKED) if place.tagged else _tagless(self.tagged.keyed[name])
+        if not place.tag:
+            return _tagless(self.tagged.keyed[name])
+        return self._said(place, place.tag)
+
+    def _said(self, place: Place, tag: str) -> Observation:
+        return self.asked.get(place.repository.with_tag(tag), NOT_ASKED) if self.asked else NOT_ASKED
 
     def _question(self, name: str, place: Place, answer: Observation) -> Question:
         return Question(
@@ -146,7 +151,7 @@ class Decider(NamedTuple):
         sources, keyed = self.tagged.sources[name], self.tagged.keyed[name]
         place, proven = self._found(name)
         answer = proven.answer
-        at = {alias: self.asked.get(place.repository.with_tag(alias), NOT_ASKED) for alias in place.aliases}
+        at = {alias: self._said(place, alias) for alias in place.aliases}
         if self.registry is not None:
             answer = _uncertain_alias(at, answer) or answer
         return Candidate(

@@ -13,7 +13,7 @@ from pipeline_kit.config import ImageContext, ReferenceContext
 from pipeline_kit.content_tag import EXTRA_INPUTS, KeyInputs
 from pipeline_kit.errors import InvalidReference
 from pipeline_kit.named_tuple import NamedTuple
-from pipeline_kit.narrowing import narrow, reads_of
+from pipeline_kit.narrowing import narrow
 from pipeline_kit.reference import parse_reference
 from pipeline_kit.snapshot import blob_id
 from pipeline_kit.values import field, value_class
@@ -155,7 +155,7 @@ def counting_files(sources: ImageSources, loud_base: str) -> tuple[dict[str, Lis
             found[context] = listing
             continue
         link_text = partial(sources.link_text, context)
-        narrowed = narrow(listing, reads_of(uses.reads, context or None), link_text)
+        narrowed = narrow(listing, uses.reads_of(context), link_text)
         found[context] = narrowed.listing
         reasons += [narrowed.because] if narrowed.because else []
     return found, "; ".join(reasons)

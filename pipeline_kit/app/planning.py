@@ -8,7 +8,6 @@ from pipeline_kit.app import reasons
 from pipeline_kit.app.candidates import Decider, ask, places
 from pipeline_kit.app.tagging import Tagged, compute_tags, repository_of
 from pipeline_kit.plan import Candidate, Plan, Verdict, decide, withhold
-from pipeline_kit.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,18 +42,15 @@ def make_plan(
         from pipeline_kit.app.staging import staged
 
         candidates = staged(candidates, platform, registry, level=project.config.verify, scope=around.scope)
-    candidates = _with_causes(project, tagged, candidates, around)
-    plan = decide(candidates, wanted=wanted, force=force, tree=project.tree.describe())
+    causes = _causes(project, tagged, candidates, around)
+    plan = decide(candidates, wanted=wanted, force=force, tree=project.tree.describe(), causes=causes)
     if around.is_read_only:  # it goes on without what it may not read
         plan = withhold(plan)
     return plan, tagged
 
 
-def _with_causes(
+def _causes(
     project: Project, tagged: Tagged, candidates: Mapping[str, Candidate], around: Surroundings
-) -> dict[str, Candidate]:
+) -> dict[str, tuple[str, ...]]:
     absent = [n for n, c in candidates.items() if c.key and (c.verdict is Verdict.ABSENT or not c.is_asked)]
-    if not absent:
-        return dict(candidates)
-    told = reasons.causes(project, tagged, absent, around)
-    return {name: replace(item, causes=told.get(name, ())) for name, item in candidates.items()}
+    return reasons.causes(project, tagged, absent, around) if absent else {}

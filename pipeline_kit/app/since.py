@@ -6,21 +6,22 @@ can be looked at by itself. What that cannot tell for certain, links for one, is
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING
 
 from pipeline_kit.app.project import in_tree
 from pipeline_kit.config import DirectoryContext
 from pipeline_kit.content_tag import Change, file_name
 from pipeline_kit.dockerignore import ignore_file_candidates
-from pipeline_kit.narrowing import narrow, reads_of
+from pipeline_kit.narrowing import narrow
 from pipeline_kit.snapshot import DIRECTORY, LINK, Listing, directories_above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipeline_kit.app.keys import Keyed
     from pipeline_kit.app.sources import ImageSources
+    from pipeline_kit.content_tag import KeyInputs
+    from pipeline_kit.dockerfile import ContextRead
 
     Records = Mapping[bytes, bytes | None]
 
@@ -36,20 +37,22 @@ class FileChanges:
         self._prefix = prefix
         self._whole = whole
         self._records = records
-        self._paths = Listing.of((path, b"") for path in records)
+        self._paths = Listing(sorted(records), [b""] * len(records))
         self._parents = {directory for path in records for directory in directories_above(path)}
-        self._same: dict[str, bool] = {}
+        self._same: dict[bytes, bool] = {}
+        self._ways: dict[tuple[ContextRead, ...], tuple[bytes, ...]] = {}
 
     def of(self, sources: ImageSources, keyed: Keyed) -> tuple[Change, ...] | None:
         """Return what differs, ``None`` where the whole listings have to be compared."""
-        image = sources.image
-        if keyed.inputs is None or not all(self._is_same(path) for path in _steering(sources)):
+        places = {context: self._place(directory) for context, directory in _directories(sources)}
+        if keyed.inputs is None or not all(map(self._is_same, self._steering(sources, places.values()))):
             return None
-        if any(self._below(self._place(path)) for path in image.inputs):
+        if any(self._below(self._place(path)) for path in sources.image.inputs):
             return None
         found: list[Change] = []
-        for context, directory in _directories(sources):
-            told = self._in_context(sources, keyed, context, self._place(directory))
+        for context, place in places.items():
+            differing = self._below(place)
+            told = self._in_context(sources, keyed.inputs, context, place, differing) if differing else ()
             if told is None:
                 return None
             found += told
@@ -67,12 +70,22 @@ class FileChanges:
     def _place(self, path: str) -> bytes:
         return in_tree(self._prefix, path).encode("utf-8", "surrogateescape")
 
-    def _is_same(self, path: str) -> bool:
+    def _steering(self, sources: ImageSources, contexts: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the places of the files that decide which others count."""
+        dockerfile = in_tree(self._prefix, sources.image.dockerfile)
+        beside, inside = ignore_file_candidates(dockerfile)
+        yield dockerfile.encode("utf-8", "surrogateescape")
+        yield beside.encode("utf-8", "surrogateescape")
+        for place in contexts:
+            yield _under(place, inside.encode())
+
+    def _is_same(self, place: bytes) -> bool:
         """Return whether a file that steers the build is as it is in the commit, or is in neither."""
-        if path not in self._same:
-            place = self._place(path)
-            self._same[path] = not self._holds_any(place) and not (self._whole.get(place) or b"").startswith(LINK)
-        return self._same[path]
+        known = self._same.get(place)
+        if known is None:
+            known = not self._holds_any(place) and not (self._whole.get(place) or b"").startswith(LINK)
+            self._same[place] = known
+        return known
 
     def _below(self, place: bytes) -> dict[bytes, bytes | None]:
         """Return the differing paths at or below ``place``, relative to it."""
@@ -84,13 +97,11 @@ class FileChanges:
         paths = [path for part in self._paths.spans(place) for path in self._paths.paths[part]]
         return {path[cut:]: self._records[path] for path in paths}
 
-    def _in_context(self, sources: ImageSources, keyed: Keyed, context: str, place: bytes) -> list[Change] | None:
-        differing = self._below(place)
-        if not differing:
-            return []
-        assert keyed.inputs is not None  # noqa: S101 - asked before
-        sent, counting = sources.files[context], keyed.inputs.files[context]
-        if b"" in differing or _may_lead_elsewhere(sources, context, sent, differing.values()):
+    def _in_context(
+        self, sources: ImageSources, inputs: KeyInputs, context: str, place: bytes, differing: Records
+    ) -> list[Change] | None:
+        sent, counting = sources.files[context], inputs.files[context]
+        if b"" in differing or self._may_lead_elsewhere(sources.uses.reads_of(context), sent, differing.values()):
             return None
         found: list[Change] = []
         gone: list[tuple[bytes, bytes]] = []
@@ -107,10 +118,22 @@ class FileChanges:
                 return None
         if self._any_was_bare(place, above_new, counting):
             return None
-        removed = _counting(sources, context, Listing.of(gone), is_whole=counting is sent)
+        removed = _counting(sources, context, gone, is_whole=counting is sent)
         if any(not self._has_directory(place, path) for path, _ in gone if path not in removed):
             return None
         return found + [Change("file", file_name(context, path), "removed") for path in removed]
+
+    def _may_lead_elsewhere(
+        self, reads: tuple[ContextRead, ...], sent: Listing, before: Iterable[bytes | None]
+    ) -> bool:
+        """Return whether a link, now or in the commit, may stand on the way to what the build copies."""
+        if any(record is not None and record.startswith(LINK) for record in before):
+            return True
+        if any(read.is_glob for read in reads):
+            return any(record.startswith(LINK) for record in sent.records)
+        if reads not in self._ways:  # the same for many images
+            self._ways[reads] = tuple(_ways(reads))
+        return any((sent.get(place) or b"").startswith(LINK) for place in self._ways[reads])
 
     def _any_was_bare(self, place: bytes, above_new: Iterable[bytes], counting: Listing) -> bool:
         """Return whether any directory above something new may have counted for its own sake in the commit."""
@@ -118,8 +141,7 @@ class FileChanges:
         for directory in sorted(above_new, reverse=True):  # what lies below comes first
             if directory in filled:
                 continue
-            kept = (counting.path_at(at) for part in counting.spans(directory) for at in range(part.start, part.stop))
-            if not all(self._is_new(_under(place, name)) for name in kept):
+            if not all(self._is_new(_under(place, name)) for name in counting.paths_in(directory)):
                 filled.update(directories_above(directory))
             elif self._held_something(place, directory):
                 return True
@@ -145,16 +167,11 @@ def _under(place: bytes, path: bytes) -> bytes:
     return path if place == b"." else place + b"/" + path
 
 
-def _may_lead_elsewhere(sources: ImageSources, context: str, sent: Listing, before: Iterable[bytes | None]) -> bool:
-    """Return whether a link, now or in the commit, may stand on the way to what the build copies."""
-    if any(record is not None and record.startswith(LINK) for record in before):
-        return True
-    reads = reads_of(sources.uses.reads or (), context or None)
-    if any(read.is_glob for read in reads):
-        return any(record.startswith(LINK) for record in sent.records)
-    ways = (read.pattern.encode("utf-8", "surrogateescape").strip(b"/").split(b"/") for read in reads)
-    places = (b"/".join(way[:count]) for way in ways for count in range(1, len(way) + 1))
-    return any((sent.get(place) or b"").startswith(LINK) for place in places)
+def _ways(reads: Iterable[ContextRead]) -> Iterator[bytes]:
+    """Yield every place on the way to what is read, and the place itself."""
+    for read in reads:
+        steps = read.pattern.encode("utf-8", "surrogateescape").strip(b"/").split(b"/")
+        yield from (b"/".join(steps[:count]) for count in range(1, len(steps) + 1))
 
 
 def _is_bare(path: bytes, counting: Listing) -> bool:
@@ -164,13 +181,15 @@ def _is_bare(path: bytes, counting: Listing) -> bool:
     return any((counting.get(directory) or b"").startswith(DIRECTORY) for directory in directories_above(path))
 
 
-def _counting(sources: ImageSources, context: str, listing: Listing, *, is_whole: bool) -> list[bytes]:
-    """Return the files of ``listing`` that would count in the image's ``context``."""
-    if not len(listing):
+def _counting(
+    sources: ImageSources, context: str, entries: Sequence[tuple[bytes, bytes]], *, is_whole: bool
+) -> list[bytes]:
+    """Return the files of ``entries`` that would count in the image's ``context``."""
+    if not entries:
         return []
-    kept = sources.ignore_rules[context].filter(listing)
+    kept = sources.ignore_rules[context].filter(Listing.of(entries))
     if not is_whole and sources.uses.reads is not None:
-        kept = narrow(kept, reads_of(sources.uses.reads, context or None)).listing
+        kept = narrow(kept, sources.uses.reads_of(context)).listing
     return [path for path, record in kept if not record.startswith(DIRECTORY)]
 
 
@@ -180,11 +199,3 @@ def _directories(sources: ImageSources) -> Iterator[tuple[str, str]]:
     for name, context in sources.image.contexts.items():
         if isinstance(context, DirectoryContext):
             yield name, context.path
-
-
-def _steering(sources: ImageSources) -> Iterator[str]:
-    """Yield the files that decide which others count."""
-    beside, inside = ignore_file_candidates(sources.image.dockerfile)
-    yield from (sources.image.dockerfile, beside)
-    for _, directory in _directories(sources):
-        yield posixpath.join(directory, inside)

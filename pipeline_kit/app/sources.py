@@ -17,7 +17,7 @@ from pipeline_kit.dockerfile.instructions import OnBuild
 from pipeline_kit.dockerignore import IgnoreRules, Walk, ignore_file_candidates
 from pipeline_kit.errors import DockerfileError, InputError
 from pipeline_kit.named_tuple import NamedTuple
-from pipeline_kit.narrowing import narrow, reads_of
+from pipeline_kit.narrowing import narrow
 from pipeline_kit.snapshot import Listing
 from pipeline_kit.values import field, replace, value_class
 
@@ -46,12 +46,15 @@ class ImageSources:
     """The Dockerfile's ONBUILD expressions, which run in whatever is built upon this image."""
     ignore_bytes: bytes = b""
     """The ignore file that applies to the main context."""
-    sends_git: bool = False
-    """Whether the ignore rules would let a ``.git`` through."""
     ignore_rules: Mapping[str, IgnoreRules] = field(default_factory=dict)
     """What applies to each directory context, named as in ``files``."""
     link_text: Callable[[str, bytes], bytes] = field(default=lambda _context, _path: b"", compare=False)
     """Returns the text of the link at a path of a context (named as in ``files``), ``b""`` when there is none."""
+
+    @property
+    def sends_git(self) -> bool:
+        """Return whether the main context's ignore rules would let a ``.git`` through."""
+        return not self.ignore_rules[""].excludes(GIT_DIRECTORY)
 
 
 class _Ignore(NamedTuple):
@@ -166,8 +169,8 @@ class Reader:
     def _prepare(self, image: ImageConfig, read: _Read) -> None:
         """Work out, while git still looks whether anything changed, what each context comes to if nothing did."""
         for name, listing in self._files(image).items():
-            reads = read.used.reads
-            counting = listing if reads is None else narrow(listing, reads_of(reads, name or None)).listing
+            uses = read.used
+            counting = listing if uses.reads is None else narrow(listing, uses.reads_of(name)).listing
             counting.digest()
 
     def _files(self, image: ImageConfig) -> dict[str, Listing]:
@@ -193,7 +196,6 @@ class Reader:
             files,
             triggers=_triggers(read.dockerfile),
             ignore_bytes=ignore.data,
-            sends_git=not ignore.rules.excludes(GIT_DIRECTORY),
             ignore_rules=rules,
             link_text=partial(self._link_text, image),
         )

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pipeline_kit.errors import DockerfileError
-from pipeline_kit.narrowing import narrow, reads_of
+from pipeline_kit.narrowing import narrow
 from pipeline_kit.snapshot import FILE, Listing
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def _refuse_reachable(sources: ImageSources, name: str, directory: Path) -> None
     found = [path for git in _sent(directory, sources.ignore_rules[name]) for path in _inside(directory, git)]
     if not found:
         return
-    reached, reads = found, sources.uses.reads
-    if reads is not None:
+    reached, uses = found, sources.uses
+    if uses.reads is not None:
         whole = Listing.of([*sources.files[name], *((path, _ANY_RECORD) for path in found)])
-        read = narrow(whole, reads_of(reads, name), lambda path: sources.link_text(name, path)).listing
+        read = narrow(whole, uses.reads_of(name), lambda path: sources.link_text(name, path)).listing
         reached = [path for path in found if read.get(path) is not None]
     if reached:
         shown = reached[0].decode("utf-8", "backslashreplace")

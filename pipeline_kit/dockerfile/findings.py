@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from pipeline_kit.named_tuple import NamedTuple
 from pipeline_kit.values import value_class
 
@@ -74,3 +76,14 @@ class Uses:
     remotes: tuple[RemoteAdd, ...]
     secrets: tuple[str, ...]
     ssh: tuple[str, ...]
+
+    def reads_of(self, context: str) -> tuple[ContextRead, ...]:
+        """Return the reads of one context, ``""`` being the main one."""
+        return self._reads_by_context.get(context, ())
+
+    @cached_property
+    def _reads_by_context(self) -> dict[str, tuple[ContextRead, ...]]:
+        found: dict[str, list[ContextRead]] = {}
+        for read in self.reads or ():
+            found.setdefault(read.context or "", []).append(read)
+        return {context: tuple(reads) for context, reads in found.items()}

@@ -65,7 +65,7 @@ def inert_json(text: str) -> str:
 
 def display_width(text: str) -> int:
     """Return how many terminal columns ``text`` (already sanitised) takes: wide ones two, combining marks none."""
-    if text.isascii():
+    if text.replace("…", "").isascii():  # as most is, cut short or whole
         return len(text)
     return sum(_columns(character) for character in text)
 

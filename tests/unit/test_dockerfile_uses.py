@@ -48,6 +48,14 @@ COPY --from=scratch /d /d
 """.replace("{digest}", "a" * 64)
 
 
+def test_reads_are_told_apart_by_context() -> None:
+    """Reads of the main context and of each named one are separate."""
+    found = use("FROM scratch\nCOPY a /\nCOPY --from=other b /\nCOPY c /\n", contexts=("other",))
+    assert [read.pattern for read in found.reads_of("")] == ["a", "c"]
+    assert [read.pattern for read in found.reads_of("other")] == ["b"]
+    assert found.reads_of("absent") == ()
+
+
 def test_reachable_stages_and_images() -> None:
     """Only what the target needs counts; images come in first-use order, once, with line and kind."""
     found = use(MANY)

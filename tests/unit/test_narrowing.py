@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline_kit.dockerfile import ContextRead
-from pipeline_kit.narrowing import narrow, reads_of
+from pipeline_kit.narrowing import narrow
 from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, FILE, LINK, Listing, blob_id
 
 RECORD = FILE + b" x"
@@ -332,14 +332,6 @@ def test_records_come_along() -> None:
     """What is kept keeps its record, also where several sources overlap."""
     found = narrow(LINKED, [read("d"), read("d/e"), read("a")]).listing
     assert list(found) == [(b"a", RECORD), (b"d/e", RECORD), (b"d/link", LINK + b" x")]
-
-
-def test_reads_are_told_apart_by_context() -> None:
-    """Reads of the main context and of each named one are separate."""
-    main, other = read("a"), read("a", context="other")
-    assert reads_of([main, other], None) == [main]
-    assert reads_of([main, other], "other") == [other]
-    assert reads_of([main], "absent") == []
 
 
 def go_match(pattern: str, name: str) -> bool:

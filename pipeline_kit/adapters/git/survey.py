@@ -41,6 +41,11 @@ class Found:
     dropped: list[bytes] = field(default_factory=list)
     hashed: Hashed = field(default_factory=Hashed)
 
+    def joined(self, hashed: Hashed, dropped: list[bytes]) -> Found:
+        """Return this with more that was read and ``dropped``."""
+        changes = {**self.changes, **dict.fromkeys(dropped), **hashed.records}
+        return Found(changes, [*self.dropped, *dropped], hashed)
+
     def applied(self, tracked: Listing, guess: Guess) -> Listing:
         """Return the listing, as far as possible by way of the ``guess``, which shares with it what is the same."""
         before = guess.found

@@ -29,7 +29,7 @@ from pipeline_kit.adapters.git.questions import ask
 from pipeline_kit.adapters.git.repository import ATTRIBUTES_FILE, Repository, find_toplevel, verify
 from pipeline_kit.adapters.git.submodules import absent_submodules
 from pipeline_kit.adapters.git.survey import Found, Guess, Survey
-from pipeline_kit.adapters.hashing import hash_paths, refuse, refuse_pointers
+from pipeline_kit.adapters.hashing import Hashed, hash_paths, refuse, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER, SKIP_WORKTREE, SPARSE, SUBMODULE_MISSING
 from pipeline_kit.errors import CheckoutError, InputError
 from pipeline_kit.ports.checkout import Since
@@ -62,7 +62,7 @@ class WorkTree:
     _last: list[tuple[Survey, frozenset[bytes], Listing]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
-    """The last listing, which takes a while to be freed, and of it the paths that are not as the index has them."""
+    """The last listing, which takes a while to be freed, and of it what is tracked and not as the index has it."""
 
     @cached_property
     def _base(self) -> bytes:
@@ -114,10 +114,10 @@ class WorkTree:
         if self._back == [None]:
             self._back[:] = [self.repository.git.start([*LIST_SINCE, "--cached", "HEAD", "--"])]
         self._refuse_incomplete(survey, asked, unsent)
-        found = self._differences(survey.unproven, survey.beside, guess.found.hashed.records, unsent)
+        found = self._differences(survey.unproven, survey.beside, guess, unsent)
         if LFS_POINTER not in self.allowed:
             refuse_pointers([*found.hashed.pointers, *guess.found.hashed.pointers])
-        differing = frozenset((*survey.unproven, *survey.beside.untracked, *found.changes))
+        differing = frozenset((*survey.unproven, *found.changes)).difference(survey.beside.untracked)
         listing = found.applied(survey.listed.tracked, guess)
         self._last[:] = [(survey, differing, listing)]
         return listing
@@ -138,22 +138,28 @@ class WorkTree:
         with suppress(CheckoutError, InputError):
             beside = by_search(self._base, asked, index, frozenset(), search, unsent) if search.is_done() else None
             if beside is not None:
-                found = self._differences([], beside, {}, unsent)
+                found = self._differences([], beside, guess, unsent)
                 guess = Guess(asked, unsent, found.applied(index.tracked, guess), beside, found)
         self._guesses[:] = [guess]
         return guess.listing
 
-    def _differences(
-        self, unproven: Sequence[bytes], beside: Beside, known: Mapping[bytes, bytes], unsent: Unsent | None
-    ) -> Found:
-        """Read what the index does not tell, but for what is ``known``. Raises as :func:`hash_paths`."""
-        wanted, dropped = split_unsent([*unproven, *beside.untracked], unsent)
-        hashed = hash_paths(self._base, [path for path in wanted if path not in known])
-        changes: dict[bytes, bytes | None] = dict.fromkeys((*beside.gone, *dropped))
+    def _differences(self, unproven: Sequence[bytes], beside: Beside, guess: Guess, unsent: Unsent | None) -> Found:
+        """Read what the index does not tell, but for what the ``guess`` found. Raises as :func:`hash_paths`."""
+        if beside is guess.beside:
+            return guess.found.joined(*self._read_all(unproven, {}, unsent))
+        changes: dict[bytes, bytes | None] = dict.fromkeys(beside.gone)
         changes.update(dict.fromkeys(beside.empty, EMPTY_DIRECTORY_RECORD))
-        changes.update((path, known[path]) for path in wanted if path in known)
-        changes.update(hashed.records)
-        return Found(changes, dropped, hashed)
+        read = self._read_all([*unproven, *beside.untracked], guess.found.hashed.records, unsent)
+        return Found(changes).joined(*read)
+
+    def _read_all(
+        self, paths: Sequence[bytes], known: Mapping[bytes, bytes], unsent: Unsent | None
+    ) -> tuple[Hashed, list[bytes]]:
+        """Return the records of ``paths``, read where they are not ``known``, and which of them no build is sent."""
+        wanted, dropped = split_unsent(paths, unsent)
+        hashed = hash_paths(self._base, [path for path in wanted if path not in known])
+        hashed.records.update((path, known[path]) for path in wanted if path in known)
+        return hashed, dropped
 
     def untracked(self, directories: Sequence[str]) -> list[bytes]:
         """Return, in byte order, the files below ``directories`` that git does not track, ignored ones included.
@@ -182,6 +188,8 @@ class WorkTree:
         found = parse_since(self._staged_since(commit, survey.git, is_head=is_head), self.repository.prefix)
         for path in differing:
             found.setdefault(path, index.tracked.get(path))
+        for path in survey.beside.untracked:  # not in the index, which so many need not be looked for in
+            found.setdefault(path, None)
         place = clean_path(also)
         listed = index.whole.get(place) if index.whole is not None else None
         if listed is None:  # only what was asked for is at hand, or it is not tracked
