@@ -35,10 +35,16 @@ else:
 
 def _constructor(names: tuple[str, ...], defaults: Mapping[str, Any]) -> Callable[..., Any]:
     count, takes, make = len(names), set(names), tuple.__new__
+    least = count - len(defaults)
+    if takes.difference(names[:least]) != defaults.keys():
+        raise TypeError(f"fields with a default come last: {', '.join(names)}")
+    endings = [tuple(defaults[name] for name in names[number:]) for number in range(least, count)]
 
     def __new__(cls: type, *args: Any, **given: Any) -> Any:  # noqa: N807 - it becomes one
         if not given and len(args) == count:
             return make(cls, args)
+        if not given and least <= len(args) < count:
+            return make(cls, args + endings[len(args) - least])
         if not args and given.keys() == takes:
             return make(cls, [given[name] for name in names])
         state = {**defaults, **dict(zip(names, args, strict=False)), **given}

@@ -92,3 +92,15 @@ def test_it_is_a_tuple_with_names() -> None:
         setattr(place, "new", 1)  # noqa: B010 - as above
     with pytest.raises(TypeError, match="Place"):
         place._replace(**cast("Any", {"other": 1}))
+
+
+def test_fields_with_a_default_come_last() -> None:
+    """As typing has it."""
+    with pytest.raises(TypeError, match="come last"):
+        _with_a_default_first()
+
+
+def _with_a_default_first() -> None:
+    class Wrong(NamedTuple):
+        first: int = 1
+        second: int  # type: ignore[misc] # that is what is refused
