@@ -89,6 +89,13 @@ def test_under_is_everything_below(entries: dict[bytes, bytes], directory: bytes
     }
 
 
+@given(_ENTRIES, _PATHS.filter(lambda path: path != b"."))
+def test_paths_in_a_directory_are_those_below_it(entries: dict[bytes, bytes], directory: bytes) -> None:
+    """Whole, and in order."""
+    found = Listing.of(entries.items()).paths_in(directory)
+    assert list(found) == sorted(path for path in entries if path.startswith(directory + b"/"))
+
+
 @pytest.mark.parametrize("root", [b"", b"."])
 def test_the_root_is_the_whole(root: bytes) -> None:
     """Both spellings of the root mean everything."""
