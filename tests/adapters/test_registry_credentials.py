@@ -212,7 +212,7 @@ def test_helper_that_hangs(tmp_path: Path, body: str) -> None:
     started = time.monotonic()
     with pytest.raises(AuthenticationFailed, match=r"did not answer within 0\.5 s"):
         helper_get("slow", "h", {"PATH": f"{tmp_path}:/usr/bin:/bin"}, seconds=0.5)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 5
     child = int((tmp_path / "pid").read_text(encoding="ascii"))
     assert not _is_running(child)
 

@@ -225,7 +225,7 @@ def test_slow_drip_ends_at_the_deadline(
     client = client_for(registry, tmp_path, policy=RetryPolicy(deadline=0.7))
     started = time.monotonic()
     answer = client.observe(reference)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 3
     assert answer.verdict is Verdict.UNKNOWN
     client.close()
 
@@ -239,7 +239,7 @@ def test_silence_times_out(registry: FakeRegistry) -> None:
     with pytest.raises(NetworkFailure) as caught:
         transport.send(request, started + 60)
     assert caught.value.kind is FailureKind.TIMEOUT
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 2
     transport.close()
 
 
@@ -250,7 +250,7 @@ def test_abort_ends_what_waits(registry: FakeRegistry, tmp_path: Path, reference
     threading.Timer(0.2, client.abort).start()
     started = time.monotonic()
     answers = client.observe_all([reference.with_tag(f"t{number}") for number in range(8)])
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 5
     assert {answer.verdict for answer in answers} == {Verdict.UNKNOWN}
     client.close()
 
@@ -268,7 +268,7 @@ def test_interruption_leaves_at_once(registry: FakeRegistry, tmp_path: Path, ref
     started = time.monotonic()
     with pytest.raises(Interrupted):
         client.observe_all([reference.with_tag(tag) for tag in ("first", "slow-1", "slow-2")])
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 5
     client.close()
 
 

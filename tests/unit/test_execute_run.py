@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes.build_requests import request_for
 from fakes.fake_builder import FakeBuilder
+from fakes.fake_clock import FakeClock
 from fakes.memory_registry import MemoryRegistry
 
 from pipeline_kit.content_tag import KEY_LABEL
@@ -324,6 +324,15 @@ def test_an_alias_that_a_newer_run_moved_since_the_plan_stays(world: World) -> N
     assert [moved.state for moved in run.outcomes["base"].aliases] == ["skipped"]
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """Return the time that a run takes: none that a test does not let pass."""
+    made = FakeClock()
+    monkeypatch.setattr("pipeline_kit.execute.run.time", made)
+    return made
+
+
+@pytest.mark.usefixtures("clock")
 def test_aliases_are_looked_at_until_they_are_left_alone(world: World) -> None:
     """Older runs that had looked before may write one after the other; the newer run outlasts them."""
     waits: list[float] = []
@@ -341,13 +350,16 @@ def test_aliases_are_looked_at_until_they_are_left_alone(world: World) -> None:
     assert waits == [SETTLE_SECONDS] * 7
 
 
-def test_the_slower_aliases_move_the_longer_later_they_are_looked_at(world: World) -> None:
-    """Where a look and a write take long, those of other runs do too."""
+@pytest.mark.parametrize(("call_takes", "wait"), [(0.01, SETTLE_SECONDS), (0.25, 1.5), (30.0, LONGEST_WAIT)])
+def test_the_slower_aliases_move_the_longer_later_they_are_looked_at(
+    world: World, clock: FakeClock, call_takes: float, wait: float
+) -> None:
+    """Where two looks and a write take long, those of other runs do too: twice that, within bounds."""
     waits: list[float] = []
 
     def slow(call: str) -> None:
         if call.endswith(":main"):
-            time.sleep(0.15)
+            clock.sleep(call_takes)
 
     world.run(FakeBuilder(world.registry))
     for name in ("base", "api", "web"):
@@ -355,8 +367,7 @@ def test_the_slower_aliases_move_the_longer_later_they_are_looked_at(world: Worl
     world.registry.before = slow
     run = world.run(FakeBuilder(world.registry), pause=waits.append)
     assert run.outcomes["base"].aliases[0].state == "moved"
-    assert len(waits) == 1
-    assert SETTLE_SECONDS < waits[0] <= LONGEST_WAIT
+    assert waits == [pytest.approx(wait)]
 
 
 def test_an_alias_on_an_image_without_labels_moves(world: World) -> None:
