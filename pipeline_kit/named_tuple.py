@@ -38,12 +38,10 @@ def _constructor(names: tuple[str, ...], defaults: Mapping[str, Any]) -> Callabl
     least = count - len(defaults)
     if takes.difference(names[:least]) != defaults.keys():
         raise TypeError(f"fields with a default come last: {', '.join(names)}")
-    endings = [tuple(defaults[name] for name in names[number:]) for number in range(least, count)]
+    endings = [tuple(defaults[name] for name in names[number:]) for number in range(least, count + 1)]
 
     def __new__(cls: type, *args: Any, **given: Any) -> Any:  # noqa: N807 - it becomes one
-        if not given and len(args) == count:
-            return make(cls, args)
-        if not given and least <= len(args) < count:
+        if not given and least <= len(args) <= count:
             return make(cls, args + endings[len(args) - least])
         if not args and given.keys() == takes:
             return make(cls, [given[name] for name in names])

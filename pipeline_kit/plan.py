@@ -169,9 +169,10 @@ def decide(
             stale.update(need for need in needs[name] if _is_stale(candidates[need], force=False))
     reached = graph.dependencies(needs, stale) | chosen
     planned: dict[str, PlannedImage] = {}
-    for name in (name for name in ordered if name in reached):
-        why = causes.get(name, ()) if causes else ()
-        planned[name] = _planned(candidates[name], planned, why, force=force and name in chosen)
+    for name in ordered:
+        if name in reached:
+            why = causes.get(name, ()) if causes else ()
+            planned[name] = _planned(candidates[name], planned, why, force=force and name in chosen)
     return Plan(planned, tree)
 
 

@@ -13,7 +13,7 @@ import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from pipeline_kit.uncut import PLAIN, Uncut
+from pipeline_kit.uncut import PLAIN, Uncut, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -324,7 +324,7 @@ class Listing:
             elif self._cut is not None:
                 self._text = self._cut.text()
             else:
-                self._text = b"\0".join(map(b"\t".join, zip(self.records, self.paths, strict=True)))
+                self._text = text_of(len(self.paths), self.records, self.paths)
         return self._text
 
     def offset(self, at: int, low: int = 0) -> int:

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 PLAIN = len("100644 ") + 40
 """Bytes of a record with a blob id."""
@@ -55,14 +55,18 @@ class Uncut:
 
     def text(self) -> bytes:
         """Return what :attr:`Listing.text` is."""
-        count = len(self.entries)
-        pieces = [b"\t"] * (4 * count)  # all in one list: to join each line first takes an eighth more
-        pieces[0::4] = map(self.record_of, self.entries)
-        pieces[2::4] = map(self.path_of, self.entries)
-        pieces[3::4] = [b"\0"] * count
-        return b"".join(pieces[:-1])
+        return text_of(len(self.entries), map(self.record_of, self.entries), map(self.path_of, self.entries))
 
     def entry(self, path: bytes, record: bytes) -> bytes:
         """Return an entry for a ``record`` of :data:`PLAIN` bytes that can be cut as these are."""
         between = self.path_start - self._record_start - PLAIN
         return b"".join((bytes(self._record_start), record, bytes(between), path))
+
+
+def text_of(count: int, records: Iterable[bytes], paths: Iterable[bytes]) -> bytes:
+    """Return ``count`` entries as ``record TAB path``, with a NUL byte between any two."""
+    pieces = [b"\t"] * (4 * count)  # all in one list: to join each line first takes an eighth more
+    pieces[0::4] = records
+    pieces[2::4] = paths
+    pieces[3::4] = [b"\0"] * count
+    return b"".join(pieces[:-1])

@@ -72,10 +72,9 @@ class FileChanges:
 
     def _steering(self, sources: ImageSources, contexts: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the places of the files that decide which others count."""
-        dockerfile = in_tree(self._prefix, sources.image.dockerfile)
-        beside, inside = ignore_file_candidates(dockerfile)
-        yield dockerfile.encode("utf-8", "surrogateescape")
-        yield beside.encode("utf-8", "surrogateescape")
+        beside, inside = ignore_file_candidates(sources.image.dockerfile)
+        yield self._place(sources.image.dockerfile)
+        yield self._place(beside)
         for place in contexts:
             yield _under(place, inside.encode())
 
@@ -150,9 +149,9 @@ class FileChanges:
     def _held_something(self, place: bytes, directory: bytes) -> bool:
         """Return whether a ``directory`` of which all that is sent is new held anything in the commit."""
         whole, full = self._whole.under(place), _under(place, directory)
-        here = (whole.path_at(at) for part in whole.spans(directory) for at in range(part.start, part.stop))
+        here = (_under(place, name) for name in whole.paths_in(directory))
         before = (name for part in self._paths.spans(full) for name in self._paths.paths[part])
-        return any(not self._is_new(name) for name in (*(_under(place, name) for name in here), *before))
+        return not all(map(self._is_new, (*here, *before)))
 
     def _is_new(self, path: bytes) -> bool:
         return path in self._records and self._records[path] is None
@@ -170,8 +169,9 @@ def _under(place: bytes, path: bytes) -> bytes:
 def _ways(reads: Iterable[ContextRead]) -> Iterator[bytes]:
     """Yield every place on the way to what is read, and the place itself."""
     for read in reads:
-        steps = read.pattern.encode("utf-8", "surrogateescape").strip(b"/").split(b"/")
-        yield from (b"/".join(steps[:count]) for count in range(1, len(steps) + 1))
+        place = read.pattern.encode("utf-8", "surrogateescape").strip(b"/")
+        yield from directories_above(place)
+        yield place
 
 
 def _is_bare(path: bytes, counting: Listing) -> bool:

@@ -168,8 +168,8 @@ class Reader:
 
     def _prepare(self, image: ImageConfig, read: _Read) -> None:
         """Work out, while git still looks whether anything changed, what each context comes to if nothing did."""
+        uses = read.used
         for name, listing in self._files(image).items():
-            uses = read.used
             counting = listing if uses.reads is None else narrow(listing, uses.reads_of(name)).listing
             counting.digest()
 

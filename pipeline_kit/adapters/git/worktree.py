@@ -29,7 +29,7 @@ from pipeline_kit.adapters.git.questions import ask
 from pipeline_kit.adapters.git.repository import ATTRIBUTES_FILE, Repository, find_toplevel, verify
 from pipeline_kit.adapters.git.submodules import absent_submodules
 from pipeline_kit.adapters.git.survey import Found, Guess, Survey
-from pipeline_kit.adapters.hashing import Hashed, hash_paths, refuse, refuse_pointers
+from pipeline_kit.adapters.hashing import hash_paths, refuse, refuse_pointers
 from pipeline_kit.allowances import LFS_POINTER, SKIP_WORKTREE, SPARSE, SUBMODULE_MISSING
 from pipeline_kit.errors import CheckoutError, InputError
 from pipeline_kit.ports.checkout import Since
@@ -37,7 +37,7 @@ from pipeline_kit.snapshot import EMPTY_DIRECTORY_RECORD, Listing, blob_id
 from pipeline_kit.values import field, value_class
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from pipeline_kit.adapters.git.command import Git, Running
@@ -146,20 +146,15 @@ class WorkTree:
     def _differences(self, unproven: Sequence[bytes], beside: Beside, guess: Guess, unsent: Unsent | None) -> Found:
         """Read what the index does not tell, but for what the ``guess`` found. Raises as :func:`hash_paths`."""
         if beside is guess.beside:
-            return guess.found.joined(*self._read_all(unproven, {}, unsent))
-        changes: dict[bytes, bytes | None] = dict.fromkeys(beside.gone)
-        changes.update(dict.fromkeys(beside.empty, EMPTY_DIRECTORY_RECORD))
-        read = self._read_all([*unproven, *beside.untracked], guess.found.hashed.records, unsent)
-        return Found(changes).joined(*read)
-
-    def _read_all(
-        self, paths: Sequence[bytes], known: Mapping[bytes, bytes], unsent: Unsent | None
-    ) -> tuple[Hashed, list[bytes]]:
-        """Return the records of ``paths``, read where they are not ``known``, and which of them no build is sent."""
+            found, paths = guess.found, unproven
+        else:
+            found = Found({**dict.fromkeys(beside.gone), **dict.fromkeys(beside.empty, EMPTY_DIRECTORY_RECORD)})
+            paths = [*unproven, *beside.untracked]
         wanted, dropped = split_unsent(paths, unsent)
+        known = guess.found.hashed.records
         hashed = hash_paths(self._base, [path for path in wanted if path not in known])
         hashed.records.update((path, known[path]) for path in wanted if path in known)
-        return hashed, dropped
+        return found.joined(hashed, dropped)
 
     def untracked(self, directories: Sequence[str]) -> list[bytes]:
         """Return, in byte order, the files below ``directories`` that git does not track, ignored ones included.
